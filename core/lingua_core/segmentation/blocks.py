@@ -1,0 +1,145 @@
+"""Blocks of a document from its lines: headings, lists, tables, code, paragraphs.
+
+A small subset of Markdown and reStructuredText, read leniently: retrieved chunks begin and end
+anywhere, so nothing may depend on the document being well-formed.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+__all__ = ["Block", "blocks"]
+
+BlockKind = Literal["heading", "code", "table", "list_item", "paragraph"]
+
+
+class Block(NamedTuple):
+    """Whole lines of one kind: `text[start:end]`, without the final line break."""
+
+    kind: BlockKind
+    start: int
+    end: int
+
+
+class _Line(NamedTuple):
+    start: int
+    end: int
+    kind: str
+
+
+_LINE_KINDS = re.compile(
+    r"(?P<blank>\s*$)"
+    r"|(?P<fence> {0,3}(?:`{3,}|~{3,}))"
+    r"|(?P<heading> {0,3}\#{1,6}(?:\s+\S|$))"
+    r"|(?P<rule>\s*(?:={3,}|-{3,}|~{3,}|\*{3,}|\^{3,}|_{3,})\s*$)"
+    r"|(?P<row>\s*\|.*|[^|]*\|[^|]*\|.*|\s*[:\-]+[ \t]*\|[ \t|:\-]*$)"
+    r"|(?P<item>\s*(?:[-*+•‣◦▪●·–]\s+|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]\s+|\[\d{1,3}\]\s+)\S)"
+    r"|(?P<text>.)",
+    re.DOTALL,
+)
+_LINES = re.compile(r"[^\r\n\v\f\x85\u2028\u2029]*(?:\r\n|[\r\n\v\f\x85\u2028\u2029]|\Z)")
+_TITLE = re.compile(r"\S.{0,78}[^\s.?!:;,…。？！：；，、]\s*\Z", re.DOTALL)
+
+
+def blocks(text: str) -> Iterator[Block]:
+    """Yield the blocks of a text in order; every character that is not white space is in one."""
+    lines = _lines(text)
+    closing = _closing_fences(text, lines)
+    i = 0
+    while i < len(lines):
+        line = lines[i]
+        if line.kind == "blank":
+            i += 1
+        elif line.kind == "fence" and (close := closing.get(i)):
+            yield Block("code", line.start, lines[close].end)
+            i = close + 1
+        elif line.kind == "row" and i + 1 < len(lines) and lines[i + 1].kind == "row":
+            last = _run(lines, i, "row")
+            yield Block("table", line.start, lines[last].end)
+            i = last + 1
+        elif line.kind == "heading" or _is_title(text, lines, i):
+            yield Block("heading", line.start, line.end)
+            i += 1
+        elif line.kind == "text" and i + 1 < len(lines) and _is_underline(text, line, lines[i + 1]):
+            yield Block("heading", line.start, lines[i + 1].end)
+            i += 2
+        elif line.kind == "item":
+            last = _continued(lines, i)
+            yield Block("list_item", line.start, lines[last].end)
+            i = last + 1
+        else:
+            last = _continued(lines, i)
+            if last + 1 < len(lines) and last > i and _is_underline(text, lines[last], lines[last + 1]):
+                last -= 1  # the last line is the next heading's text
+            yield Block("paragraph", line.start, lines[last].end)
+            i = last + 1
+
+
+def _lines(text: str) -> list[_Line]:
+    found: list[_Line] = []
+    for match in _LINES.finditer(text):
+        content = match.group().rstrip("\r\n\v\f\x85\u2028\u2029")
+        if match.end() == match.start():
+            continue
+        kind = _LINE_KINDS.match(content)
+        found.append(
+            _Line(match.start(), match.start() + len(content), str(kind.lastgroup) if kind else "blank")
+        )
+    return found
+
+
+def _closing_fences(text: str, lines: list[_Line]) -> dict[int, int]:
+    """For each line that opens a code fence, the line that closes it; an open end is no fence."""
+    closing: dict[int, int] = {}
+    next_close: dict[str, int] = {}
+    for i in range(len(lines) - 1, -1, -1):
+        if lines[i].kind != "fence":
+            continue
+        content = text[lines[i].start : lines[i].end].strip()
+        if content[:3] in next_close:
+            closing[i] = next_close[content[:3]]
+        if not content.strip(content[0]):
+            next_close[content[:3]] = i
+    return closing
+
+
+def _run(lines: list[_Line], first: int, kind: str) -> int:
+    last = first
+    while last + 1 < len(lines) and lines[last + 1].kind == kind:
+        last += 1
+    return last
+
+
+def _continued(lines: list[_Line], first: int) -> int:
+    """The last line of the paragraph or list item that begins at `first`."""
+    last = first
+    while last + 1 < len(lines) and lines[last + 1].kind == "text":
+        last += 1
+    return last
+
+
+def _is_underline(text: str, line: _Line, below: _Line) -> bool:
+    if below.kind != "rule" or line.kind != "text":
+        return False
+    length = below.end - below.start
+    return length >= 3 and len(text[line.start : line.end].strip()) <= length + 3
+
+
+def _is_title(text: str, lines: list[_Line], i: int) -> bool:
+    """A short line without final punctuation, alone between blank lines, with a paragraph below."""
+    line = lines[i]
+    alone = (i == 0 or lines[i - 1].kind == "blank") and i + 2 < len(lines) and lines[i + 1].kind == "blank"
+    if (
+        line.kind not in ("text", "item")
+        or not alone
+        or lines[i + 2].kind not in ("text", "item", "row", "fence")
+    ):
+        return False
+    content = text[line.start : line.end].strip()
+    below = lines[i + 2]
+    return (
+        _TITLE.match(content) is not None
+        and content.count(" ") < 12
+        and (content[0].isupper() or content[0].isdigit())
+        and below.end - below.start > len(content) + 20
+    )

@@ -1,0 +1,76 @@
+"""The default segmenter: structure first, then sentences inside it."""
+
+from collections.abc import Iterator
+
+from lingua_core.segmentation.blocks import Block, blocks
+from lingua_core.segmentation.pieces import divide
+from lingua_core.segmentation.segment import Segment, SegmentKind
+from lingua_core.segmentation.sentences import language_of, sentence_spans, strip_span
+
+__all__ = ["TextSegmenter"]
+
+
+class TextSegmenter:
+    """Cuts text into sentences, headings, list items, table rows and code blocks.
+
+    Args:
+        language: ISO 639-1 code for the sentence rules, or "auto" to choose by script (Latin text
+            gets the English rules; for other Latin languages, naming one knows its abbreviations).
+        max_characters: A sentence longer than this is divided at clause ends, else between words.
+            List items up to a third of it stay whole.
+    """
+
+    def __init__(self, *, language: str = "auto", max_characters: int = 1200) -> None:
+        self.language = language
+        self.max_characters = max_characters
+
+    def segment(self, text: str) -> list[Segment]:
+        """Sorted, disjoint segments that together hold every character that is not white space."""
+        segments: list[Segment] = []
+        language = language_of(text) if self.language == "auto" else self.language
+        heading = lead = -1
+        for block in blocks(text):
+            parent = lead if block.kind in ("list_item", "table", "code") and lead >= 0 else heading
+            first = len(segments)
+            segments.extend(self._within(text, block, parent, language, first))
+            if block.kind == "heading":
+                heading, lead = first, -1
+            elif block.kind == "paragraph":
+                introduces = len(segments) > first and text[segments[-1].end - 1] in ":："
+                lead = len(segments) - 1 if introduces else -1
+        return segments
+
+    def _within(self, text: str, block: Block, parent: int, language: str, index: int) -> Iterator[Segment]:
+        if block.kind == "table":
+            yield from _rows(text, block, parent, index)
+        elif block.kind in ("heading", "code"):
+            kind: SegmentKind = "heading" if block.kind == "heading" else "code"
+            yield Segment(
+                *strip_span(text, block.start, block.end), kind, -1 if kind == "heading" else parent
+            )
+        else:
+            kind = "list_item" if block.kind == "list_item" else "sentence"
+            whole = strip_span(text, block.start, block.end)
+            if kind == "list_item" and whole.end - whole.start <= self.max_characters // 3:
+                yield Segment(*whole, kind, parent)
+                return
+            for span in sentence_spans(text, block.start, block.end, language):
+                for piece in divide(text, span, self.max_characters):
+                    yield Segment(*piece, kind, parent)
+
+
+def _rows(text: str, block: Block, parent: int, index: int) -> Iterator[Segment]:
+    """The rows of a table; the first (with the rule below it) introduces the others."""
+    spans = [strip_span(text, a, b) for a, b in _line_ranges(text, block)]
+    if len(spans) > 1 and not any(c.isalnum() for c in text[spans[1].start : spans[1].end]):
+        spans[:2] = [type(spans[0])(spans[0].start, spans[1].end)]
+    for i, span in enumerate(spans):
+        yield Segment(*span, "table_row", index if i else parent)
+
+
+def _line_ranges(text: str, block: Block) -> Iterator[tuple[int, int]]:
+    start = block.start
+    for line in text[block.start : block.end].splitlines(keepends=True):
+        if line.strip():
+            yield start, start + len(line)
+        start += len(line)

@@ -1,0 +1,138 @@
+"""Sentences inside a paragraph.
+
+Boundaries come from `sentencex` (Wikimedia; abbreviations and terminators of some 300 languages).
+Added here: the language from the script, line breaks that end a sentence, and joining what was cut
+too eagerly.
+"""
+
+import re
+from collections.abc import Iterator
+
+from sentencex import get_sentence_boundaries
+
+from lingua_core.documents import Span
+from lingua_core.unicode import encodable
+
+__all__ = ["language_of", "sentence_spans", "strip_span"]
+
+# Hard-wrapped text breaks lines near one width, within these bounds; any other break is meant.
+_WRAP_WIDTHS = range(50, 131)
+_LONGEST_PART = 10_000
+_BREAK = re.compile(r"(?:\r\n|[\r\n\v\f\x85\u2028\u2029])\s*")
+_WORD = re.compile(r"\S*")
+_MARKER = re.compile(r"(?:\(?(?:\d{1,3}|\w)[.)]|[-*+•‣◦▪●·–]|\[\d{1,3}\])\Z")
+_ABBREVIATION = re.compile(
+    r"(?:Dr|Mr|Mrs|Ms|Prof|Rev|Hon|Gen|Col|Capt|Lt|Sgt|St|No|Nos|Fig|Figs|Eq|Vol|Ch|Sec|Art|Approx|approx|ca|cf|vs|pp?)\.\Z"
+)
+_SHORT_WORD = re.compile(r"(?:^|\s)\S{1,5}\.\Z")
+_SCRIPTS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    ("ja", re.compile(r"[\u3040-\u30ff]")),
+    ("zh", re.compile(r"[\u4e00-\u9fff]")),
+    ("ko", re.compile(r"[\uac00-\ud7af]")),
+    ("ru", re.compile(r"[\u0400-\u04ff]")),
+    ("ar", re.compile(r"[\u0600-\u06ff]")),
+    ("he", re.compile(r"[\u0590-\u05ff]")),
+    ("hi", re.compile(r"[\u0900-\u097f]")),
+    ("el", re.compile(r"[\u0370-\u03ff]")),
+    ("th", re.compile(r"[\u0e00-\u0e7f]")),
+    ("hy", re.compile(r"[\u0530-\u058f]")),
+    ("my", re.compile(r"[\u1000-\u109f]")),
+    ("am", re.compile(r"[\u1200-\u137f]")),
+)
+
+
+def language_of(text: str) -> str:
+    """A language whose sentence rules fit the script that most of the text is in; "en" for Latin."""
+    if text.isascii():
+        return "en"
+    sample = text[:4000]
+    for language, script in _SCRIPTS:
+        # A Japanese text is recognised by its kana although most of it may be Han.
+        share = 0.1 if language == "ja" else 0.3
+        if len(script.findall(sample)) > share * len(sample):
+            return language
+    return "en"
+
+
+def sentence_spans(text: str, start: int, end: int, language: str) -> list[Span]:
+    """Spans of the sentences in `text[start:end]`, without surrounding white space.
+
+    Every character of the range that is not white space is in exactly one span.
+    """
+    cuts = [start, *_sentence_starts(text, start, end, language), *_line_starts(text, start, end), end]
+    cuts = sorted(set(cuts))
+    spans: list[Span] = []
+    for i in range(len(cuts) - 1):
+        span = strip_span(text, cuts[i], cuts[i + 1])
+        if span.start == span.end:
+            continue
+        if spans and _belongs_to_previous(text, spans[-1], span):
+            span = Span(spans.pop().start, span.end)
+        spans.append(span)
+    return spans
+
+
+def strip_span(text: str, start: int, end: int) -> Span:
+    """The range without the white space at its ends."""
+    content = text[start:end]
+    left = len(content) - len(content.lstrip())
+    return Span(start + left, max(start + left, start + len(content.rstrip())))
+
+
+def _sentence_starts(text: str, start: int, end: int, language: str) -> Iterator[int]:
+    """Where sentences begin. Long paragraphs are read in parts that begin at a sentence.
+
+    sentencex takes quadratic time on text full of unmatched quotation marks; parts bound that.
+    """
+    while start < end:
+        part = text[start : min(end, start + _LONGEST_PART)]
+        starts = [b["start_index"] for b in get_sentence_boundaries(language, encodable(part))]
+        is_last = start + len(part) == end
+        for position in starts if is_last else starts[:-1]:
+            yield start + position
+        if is_last:
+            return
+        if len(starts) > 1 and starts[-1] > 0:
+            start += starts[-1]
+        else:
+            start += part.rfind(" ") + 1 or len(part)
+        yield start
+
+
+def _line_starts(text: str, start: int, end: int) -> list[int]:
+    """Where lines begin whose break ends a sentence although no punctuation says so."""
+    breaks = [match.span() for match in _BREAK.finditer(text, start, end)]
+    if not breaks:
+        return []
+    starts = [start, *(b for _, b in breaks)]
+    ends = [*(a for a, _ in breaks), end]
+    width = max(b - a for a, b in zip(starts, ends, strict=True))
+    meant: list[int] = []
+    for i, (_, after) in enumerate(breaks):
+        if after >= end:
+            continue
+        first_word = _WORD.match(text, after, end)
+        needed = (ends[i] - starts[i]) + 1 + (len(first_word.group()) if first_word else 0)
+        wrapped = width in _WRAP_WIDTHS and needed > 0.9 * width
+        goes_on = text[after].islower() and not text[starts[i] : ends[i]].rstrip().endswith(
+            (".", "!", "?", ":", ";")
+        )
+        if not (wrapped or goes_on):
+            meant.append(after)
+    return meant
+
+
+def _belongs_to_previous(text: str, previous: Span, span: Span) -> bool:
+    """Whether a cut came too early: behind a list marker or an abbreviation, or before closing marks."""
+    between = text[previous.end : span.start]
+    if "\n" in between or "\r" in between:
+        return False
+    if previous.end - previous.start <= 8 and (
+        _MARKER.match(text, previous.start, previous.end)
+        or _ABBREVIATION.match(text, previous.start, previous.end)
+    ):
+        return True
+    first = text[span.start]
+    if first.islower() or (first.isdigit() and previous.end - previous.start <= 8):
+        return _SHORT_WORD.search(text[max(previous.start, previous.end - 8) : previous.end]) is not None
+    return span.end - span.start < 8 and not any(map(str.isalnum, text[span.start : span.end]))
