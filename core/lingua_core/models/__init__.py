@@ -1,0 +1,1 @@
+"""Running the models that Lingua ships: tokenization, windows, and the ONNX encoder."""

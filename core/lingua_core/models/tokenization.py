@@ -1,0 +1,57 @@
+"""Tokenizers from files, and tokens with character offsets."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from lingua_core.errors import ModelError
+from lingua_core.weights import ShippedModel
+
+__all__ = ["load_tokenizer", "special_id", "unknown_id"]
+
+
+def load_tokenizer(source: Path | ShippedModel) -> Tokenizer:
+    """Load a fast tokenizer, with padding and truncation switched off.
+
+    Args:
+        source: A `tokenizer.json`, a folder that holds one, or a model that Lingua ships.
+
+    Raises:
+        ModelError: If there is no tokenizer, or it cannot be read.
+    """
+    return _load(source.folder if isinstance(source, ShippedModel) else source)
+
+
+def special_id(tokenizer: Tokenizer, token: str) -> int:
+    """The id of a special token that the model cannot do without.
+
+    Raises:
+        ModelError: If the vocabulary lacks it.
+    """
+    found = tokenizer.token_to_id(token)
+    if found is None:
+        raise ModelError(f"The tokenizer has no token {token!r}; expected a BERT-style vocabulary.")
+    return found
+
+
+def unknown_id(tokenizer: Tokenizer) -> int | None:
+    """The id of the token that stands for what the vocabulary lacks, or None."""
+    token: str | None = getattr(tokenizer.model, "unk_token", None)
+    return tokenizer.token_to_id(token) if token else None
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path) -> Tokenizer:
+    file = path / "tokenizer.json" if path.is_dir() else path
+    if not file.is_file():
+        raise ModelError(
+            f"No tokenizer at {str(file)!r}: expected a tokenizer.json (a fast tokenizer's file)."
+        )
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # tokenizers raises bare Exception for every fault of the file
+        raise ModelError(f"The tokenizer at {str(file)!r} cannot be read: {error}") from error
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer

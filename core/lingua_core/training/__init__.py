@@ -1,0 +1,1 @@
+"""Making the models that Lingua ships. Needs the `[train]` extra."""

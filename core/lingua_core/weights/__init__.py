@@ -1,0 +1,18 @@
+"""The model files that ship inside the package, and where they are."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["ENCODER", "ShippedModel"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShippedModel:
+    """A model in the package: a folder with `model.onnx`, `tokenizer.json` and `MODEL_CARD.md`."""
+
+    name: str
+    folder: Path
+
+
+ENCODER = ShippedModel(name="all-MiniLM-L6-v2", folder=Path(__file__).parent / "minilm")
+"""The sentence encoder behind the method "extract"."""
