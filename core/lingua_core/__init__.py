@@ -1,0 +1,57 @@
+"""Cheaper RAG prompts: retrieved context cut to what matters for the question.
+
+```python
+from lingua_core import PromptCompressor
+
+result = PromptCompressor().compress(documents, "When did it begin?", target_tokens=500)
+print(result.text, result.rate)
+```
+"""
+
+from lingua_core.budget import Budget
+from lingua_core.compression import Method, Order, PromptCompressor
+from lingua_core.documents import Document, Span
+from lingua_core.errors import (
+    BudgetError,
+    InputError,
+    LinguaError,
+    MissingDependencyError,
+    MissingQueryError,
+    ModelError,
+    ProtectedOverBudgetError,
+    ScorerError,
+    TokenCounterError,
+)
+from lingua_core.recovery import Recovered
+from lingua_core.results import CompressedDocument, CompressionResult, Note, ScoredSegment
+from lingua_core.segmentation import Segment, Segmenter, TextSegmenter
+from lingua_core.tokens import TokenCounter
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Budget",
+    "BudgetError",
+    "CompressedDocument",
+    "CompressionResult",
+    "Document",
+    "InputError",
+    "LinguaError",
+    "Method",
+    "MissingDependencyError",
+    "MissingQueryError",
+    "ModelError",
+    "Note",
+    "Order",
+    "PromptCompressor",
+    "ProtectedOverBudgetError",
+    "Recovered",
+    "ScoredSegment",
+    "ScorerError",
+    "Segment",
+    "Segmenter",
+    "Span",
+    "TextSegmenter",
+    "TokenCounter",
+    "TokenCounterError",
+]

@@ -1,0 +1,443 @@
+"""`PromptCompressor`: the pipeline, and the only place where the pieces meet.
+
+documents + query -> segment -> score (batched across all documents) -> allot -> select -> render.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from lingua_core.budget import Budget, choose_budget
+from lingua_core.documents import Document, as_documents
+from lingua_core.errors import InputError, MissingQueryError, ScorerError
+from lingua_core.fitting import Fitted, fit
+from lingua_core.models.onnx_encoder import Device
+from lingua_core.preparation import Preparation, PreparedDocument
+from lingua_core.protection import DEFAULT_PROTECT, Protection, as_pattern
+from lingua_core.results import (
+    CompressedDocument,
+    CompressionResult,
+    Note,
+    ScoredSegment,
+    compressed_document,
+)
+from lingua_core.scorers import EmbeddingScorer, LexicalScorer, PassageScores, Scorer, ScoringTask
+from lingua_core.scorers.base import pool
+from lingua_core.segmentation import Segmenter, TextSegmenter
+from lingua_core.selection import Candidates
+from lingua_core.tokens import TokenCounter, resolve_token_counter
+
+__all__ = ["Method", "Order", "PromptCompressor"]
+
+Method = Literal["extract", "lexical"]
+Order = Literal["original", "relevance"]
+
+
+@dataclass(slots=True)
+class _Request:
+    """One prompt on its way through the pipeline."""
+
+    prepared: list[PreparedDocument]
+    query: str | None
+    notes: list[Note]
+    scores: list[PassageScores | None]
+
+    def scored(self) -> list[PreparedDocument]:
+        """The documents that have something to score."""
+        return [document for document in self.prepared if document.segments]
+
+
+class PromptCompressor:
+    """Cuts retrieved documents to what matters for a question, verbatim.
+
+    Holds no state between calls, and may be used from many threads and tasks at once.
+
+    Args:
+        method: "extract" (the embedded model; default) or "lexical" (BM25, no model).
+        model: What "extract" scores with: None for the embedded model, a local folder with
+            `model.onnx` and `tokenizer.json`, or any object that satisfies `lingua_core.scorers.Scorer`.
+        device: "auto", "cpu", or "cuda" with an onnxruntime build that has it. Never a GPU by default.
+        token_counter: How the reading model counts: a function from text to int, the name of a
+            tiktoken encoding or Hugging Face tokenizer, or None for the embedded tokenizer. Every
+            token number in every result is this counter's.
+        protect: What is never cut in half: names of built-in kinds ("numbers", "negations", "code",
+            "urls", "quotes"), compiled patterns, or regular expressions as strings.
+        always_keep: Regular expressions; a segment with a match is kept whatever its score.
+        keep_headings: Keep what introduces a kept segment with it: the heading above, the header
+            row of a table, the lead-in of a list; and no heading without anything below it.
+        segmenter: Cuts text into sentences, list items, table rows, code blocks.
+        separator: Joins the kept pieces of a document.
+        document_separator: Joins the documents in the result's text.
+        threads: How many windows of text are scored at once; None for all usable cores.
+
+    Raises:
+        InputError: If an option cannot be used; see the message.
+    """
+
+    def __init__(
+        self,
+        method: Method = "extract",
+        *,
+        model: str | Path | Scorer | None = None,
+        device: Device = "auto",
+        token_counter: str | Callable[[str], int] | TokenCounter | None = None,
+        protect: Collection[str | re.Pattern[str]] = DEFAULT_PROTECT,
+        always_keep: Sequence[str | re.Pattern[str]] = (),
+        keep_headings: bool = True,
+        segmenter: Segmenter | None = None,
+        separator: str = "\n",
+        document_separator: str = "\n\n",
+        threads: int | None = None,
+    ) -> None:
+        if isinstance(always_keep, str):
+            raise InputError(
+                f"always_keep must be a sequence of patterns, got the single str {always_keep!r}."
+            )
+        self.method: Method = method
+        self._scorer = _choose_scorer(method, model, device, threads)
+        self._counter = resolve_token_counter(token_counter)
+        self._keep_headings = keep_headings
+        self._separator = separator
+        self._document_separator = document_separator
+        self._preparation = Preparation(
+            segmenter=segmenter if segmenter is not None else TextSegmenter(),
+            protection=Protection(protect),
+            required=[as_pattern(item, "always_keep") for item in always_keep],
+            counter=self._counter,
+        )
+
+    @property
+    def token_counter(self) -> TokenCounter:
+        """The counter behind every token number."""
+        return self._counter
+
+    @property
+    def scorer(self) -> Scorer:
+        """What values the text."""
+        return self._scorer
+
+    def compress(
+        self,
+        documents: Sequence[str | Document],
+        query: str | None = None,
+        *,
+        target_tokens: int | None = None,
+        rate: float | None = None,
+        threshold: float | None = None,
+        instruction: str = "",
+        order: Order = "original",
+    ) -> CompressionResult:
+        """Compress the documents of one prompt.
+
+        Give at most one of `target_tokens`, `rate` and `threshold`; with none, the scorer's default
+        threshold applies, or a rate of 0.5 where its scores are not calibrated (as with both
+        methods of this version).
+
+        Args:
+            documents: Texts or documents. An empty sequence gives an empty result.
+            query: The question; None keeps what is most informative by itself.
+            target_tokens: The most tokens that the result's text may have.
+            rate: The fraction of tokens to keep, 0 < rate <= 1; met within 0.02 where whole
+                segments allow it.
+            threshold: Keep every segment that scores at least this.
+            instruction: What the reader is told to do, for methods that read the whole prompt;
+                "extract" and "lexical" do not, and say so in the result's notes.
+            order: Documents in input order, or sorted by relevance.
+
+        Raises:
+            InputError: If an argument cannot be used; raised before any model runs.
+            ProtectedOverBudgetError: If what may not be cut is larger than the budget.
+        """
+        return self.compress_batch(
+            [documents],
+            [query],
+            target_tokens=target_tokens,
+            rate=rate,
+            threshold=threshold,
+            instruction=instruction,
+            order=order,
+        )[0]
+
+    async def acompress(
+        self,
+        documents: Sequence[str | Document],
+        query: str | None = None,
+        *,
+        target_tokens: int | None = None,
+        rate: float | None = None,
+        threshold: float | None = None,
+        instruction: str = "",
+        order: Order = "original",
+    ) -> CompressionResult:
+        """`compress` without blocking the event loop; the same result."""
+        return await asyncio.to_thread(
+            partial(
+                self.compress,
+                documents,
+                query,
+                target_tokens=target_tokens,
+                rate=rate,
+                threshold=threshold,
+                instruction=instruction,
+                order=order,
+            )
+        )
+
+    def compress_batch(
+        self,
+        batch: Sequence[Sequence[str | Document]],
+        queries: Sequence[str | None] | None = None,
+        *,
+        target_tokens: int | None = None,
+        rate: float | None = None,
+        threshold: float | None = None,
+        instruction: str = "",
+        order: Order = "original",
+    ) -> list[CompressionResult]:
+        """Compress several prompts; all their documents are scored in one pass.
+
+        Each result is what `compress` returns for its documents and query; the budget applies to
+        each by itself.
+
+        Args:
+            batch: The documents of each prompt.
+            queries: The query of each prompt; None for no queries.
+            target_tokens: As in `compress`.
+            rate: As in `compress`.
+            threshold: As in `compress`.
+            instruction: As in `compress`.
+            order: As in `compress`.
+
+        Raises:
+            InputError: As `compress`, and if there are not as many queries as prompts.
+        """
+        budget = choose_budget(
+            target_tokens=target_tokens,
+            rate=rate,
+            threshold=threshold,
+            default_threshold=self._scorer.default_threshold,
+        )
+        if order not in get_args(Order):
+            raise InputError(f"order must be 'original' or 'relevance', got {order!r}.")
+        requests = self._requests(batch, queries, instruction)
+        for request in requests:
+            allowance = budget.allowance(sum(d.tokens for d in request.prepared))
+            if allowance is not None:
+                self._preparation.divide_oversized(request.prepared, allowance)
+        self._score(requests, instruction)
+        return [self._result(request, budget, order) for request in requests]
+
+    def _requests(
+        self,
+        batch: Sequence[Sequence[str | Document]],
+        queries: Sequence[str | None] | None,
+        instruction: str,
+    ) -> list[_Request]:
+        if isinstance(batch, (str, bytes)) or isinstance(queries, (str, bytes)):
+            raise InputError(
+                "compress_batch takes a sequence of document sequences and a sequence of queries."
+            )
+        prompts = [as_documents(documents) for documents in batch]
+        asked = list(queries) if queries is not None else [None] * len(prompts)
+        if len(asked) != len(prompts):
+            raise InputError(f"Got {len(prompts)} prompts but {len(asked)} queries; pass one query for each.")
+        noted = [self._checked_query(query) for query in asked]
+        if not isinstance(instruction, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+            raise InputError(f"instruction must be a str, got {type(instruction).__name__}.")
+        flat = iter(self._preparation.prepare([document for documents in prompts for document in documents]))
+        requests: list[_Request] = []
+        for documents, (query, notes) in zip(prompts, noted, strict=True):
+            if not documents:
+                notes.append(Note(code="no_documents", message="There were no documents to compress."))
+            if instruction:
+                message = (
+                    f"Method {self.method!r} scores by the query alone; the instruction had no influence."
+                )
+                notes.append(Note(code="unused_instruction", message=message))
+            prepared = [next(flat) for _ in documents]
+            requests.append(_Request(prepared, query, notes, [None] * len(prepared)))
+        return requests
+
+    def _checked_query(self, query: str | None) -> tuple[str | None, list[Note]]:
+        if query is not None and not isinstance(query, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+            raise InputError(f"query must be a str or None, got {type(query).__name__}: {query!r:.80}.")
+        if query is not None and query.strip():
+            return query, []
+        if self._scorer.requires_query:
+            raise MissingQueryError(
+                f"Scorer {self._scorer.name!r} needs a query, got {query!r}. "
+                "Pass the user's question, or use a method that works without one."
+            )
+        if query is None:
+            return None, []
+        message = f"The query {query!r} is blank; segments were scored by informativeness instead."
+        return None, [Note(code="blank_query", message=message)]
+
+    def _score(self, requests: Sequence[_Request], instruction: str) -> None:
+        asked = [request for request in requests if request.scored()]
+        if not asked:
+            return
+        tasks = [
+            ScoringTask(
+                query=request.query,
+                passages=[document.as_passage() for document in request.scored()],
+                instruction=instruction,
+            )
+            for request in asked
+        ]
+        scores = self._scorer.score(tasks)
+        if len(scores) != len(tasks) or any(
+            len(s) != len(t.passages) for s, t in zip(scores, tasks, strict=False)
+        ):
+            raise ScorerError(f"Scorer {self._scorer.name!r} must return one PassageScores for each passage.")
+        for request, found in zip(asked, scores, strict=True):
+            given = iter(found)
+            request.scores = [next(given) if document.segments else None for document in request.prepared]
+
+    def _result(self, request: _Request, budget: Budget, order: Order) -> CompressionResult:
+        relevance = [scores.relevance if scores else 0.0 for scores in request.scores]
+        in_order = list(range(len(relevance)))
+        if order == "relevance":
+            in_order.sort(key=lambda i: -relevance[i])
+        candidates = self._candidates(request)
+        fitted = fit(
+            request.prepared,
+            candidates,
+            budget,
+            counter=self._counter,
+            separator=self._separator,
+            document_separator=self._document_separator,
+            order=in_order,
+        )
+        documents = self._documents(request, relevance, candidates, fitted)
+        kept = tuple(documents[i] for i in in_order if documents[i].spans)
+        return CompressionResult(
+            text=self._document_separator.join([document.text for document in kept]),
+            documents=kept,
+            dropped=tuple(document for document in documents if not document.spans),
+            query=request.query,
+            method=self.method,
+            budget=budget,
+            token_counter=self._counter.name,
+            origin_tokens=sum(document.tokens for document in request.prepared),
+            compressed_tokens=fitted.tokens,
+            document_separator=self._document_separator,
+            notes=tuple([*request.notes, *_notes(request, budget, candidates, fitted)]),
+        )
+
+    def _candidates(self, request: _Request) -> Candidates:
+        rows = request.prepared
+        scores = [
+            pool(scores, document.segments)
+            for document, scores in zip(rows, request.scores, strict=True)
+            if scores is not None
+        ]
+        parents: list[int] = []
+        for document in rows:
+            first = len(parents)
+            parents.extend(first + s.parent if s.parent >= 0 else -1 for s in document.segments)
+        segments = [s for document in rows for s in document.segments]
+        selectable = np.ones(len(segments), np.bool_)
+        if self._keep_headings:
+            introduces = np.zeros(len(segments), np.bool_)
+            introduces[[parent for parent in parents if parent >= 0]] = True
+            headings = np.fromiter((s.kind == "heading" for s in segments), np.bool_, len(segments))
+            selectable = ~(introduces & headings)
+        else:
+            parents = [-1] * len(segments)
+        required = np.zeros(len(segments), np.bool_)
+        if self._preparation.has_required:
+            required[:] = [self._preparation.is_required(d, s) for d in rows for s in d.segments]
+        return Candidates(
+            scores=np.concatenate(scores) if scores else np.zeros(0, np.float32),
+            costs=np.fromiter((c for d in rows for c in d.costs), np.int64, len(segments)),
+            parents=np.array(parents, np.int64),
+            selectable=selectable,
+            required=required,
+        )
+
+    def _documents(
+        self, request: _Request, relevance: list[float], candidates: Candidates, fitted: Fitted
+    ) -> list[CompressedDocument]:
+        scores: list[float] = candidates.scores.tolist()
+        kept: list[bool] = fitted.kept.tolist()
+        documents: list[CompressedDocument] = []
+        at = 0
+        for i, prepared in enumerate(request.prepared):
+            stop = at + len(prepared.segments)
+            segments = tuple(
+                ScoredSegment(segment.start, segment.end, segment.kind, score, cost, verdict)
+                for segment, score, cost, verdict in zip(
+                    prepared.segments, scores[at:stop], prepared.costs, kept[at:stop], strict=True
+                )
+            )
+            documents.append(
+                compressed_document(
+                    prepared.document,
+                    index=i,
+                    spans=fitted.spans[i],
+                    score=relevance[i],
+                    origin_tokens=prepared.tokens,
+                    compressed_tokens=fitted.document_tokens[i],
+                    segments=segments,
+                    separator=self._separator,
+                )
+            )
+            at = stop
+        return documents
+
+
+def _notes(request: _Request, budget: Budget, candidates: Candidates, fitted: Fitted) -> list[Note]:
+    notes = [
+        Note(
+            code="divided_segment",
+            message=f"Sentences larger than the whole budget were divided ({document.divided} cuts).",
+            document=i,
+        )
+        for i, document in enumerate(request.prepared)
+        if document.divided
+    ]
+    allowance = budget.allowance(sum(document.tokens for document in request.prepared))
+    at = 0
+    for i, document in enumerate(request.prepared):
+        stop = at + len(document.segments)
+        over = allowance is not None and (candidates.costs[at:stop] > allowance) & ~fitted.kept[at:stop]
+        if np.any(over):
+            message = (
+                f"{int(np.sum(over))} pieces that may not be cut are larger than the budget and were dropped."
+            )
+            notes.append(Note(code="protected_over_budget", message=message, document=i))
+        at = stop
+    if len(fitted.kept) and not fitted.kept.any():
+        notes.append(Note(code="nothing_kept", message=f"No segment passed {budget}."))
+    return notes
+
+
+def _choose_scorer(
+    method: Method, model: str | Path | Scorer | None, device: Device, threads: int | None
+) -> Scorer:
+    if method not in get_args(Method):
+        raise InputError(f"Unknown method {method!r}. Available: {', '.join(map(repr, get_args(Method)))}.")
+    if model is not None and not isinstance(model, (str, Path)):
+        if isinstance(model, Scorer):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+            return model
+        raise InputError(
+            f"model must be None, a folder, or a lingua_core.scorers.Scorer (name, requires_query, "
+            f"default_threshold, score); got {type(model).__name__}."
+        )
+    if method == "lexical":
+        if model is not None:
+            raise InputError(f"Method 'lexical' uses no model, got model={str(model)!r}. Leave it out.")
+        return LexicalScorer()
+    if model is not None and not Path(model).is_dir():
+        raise InputError(
+            f"model={str(model)!r} is no folder here. Method 'extract' takes a folder with model.onnx and "
+            "tokenizer.json; export one with `lingua train export-encoder`."
+        )
+    return EmbeddingScorer(model, device=device, threads=threads)

@@ -1,0 +1,184 @@
+"""Making a selection meet its budget, as counted over the text that is returned.
+
+Costs of segments are estimates: a tokenizer may join tokens across borders, separators cost
+something, and a user's counter may do anything. So the rendered text is counted, and the selection
+corrected until the count holds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lingua_core.budget import RATE_ENFORCED_FROM, RATE_TOLERANCE, Budget
+from lingua_core.documents import Span
+from lingua_core.errors import ProtectedOverBudgetError
+from lingua_core.preparation import PreparedDocument
+from lingua_core.rendering import kept_spans, render
+from lingua_core.selection import Candidates, adjust_to_window, fill, select_above, thin_out
+from lingua_core.tokens import TokenCounter
+
+__all__ = ["Fitted", "fit"]
+
+_ROUNDS = 8
+Selection = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A selection that meets the budget.
+
+    Attributes:
+        spans: Kept spans of each document, in input order.
+        kept: Verdict on each segment, all documents in one row.
+        tokens: Tokens of the rendered whole.
+        document_tokens: Tokens of each document's rendered text.
+    """
+
+    spans: list[tuple[Span, ...]]
+    kept: Selection
+    tokens: int
+    document_tokens: list[int]
+
+
+@dataclass(slots=True)
+class _Fitter:
+    prepared: Sequence[PreparedDocument]
+    candidates: Candidates
+    counter: TokenCounter
+    separator: str
+    document_separator: str
+    order: Sequence[int]
+
+    def measure(self, kept: Selection) -> Fitted:
+        """Render and count; the only place that decides what a selection costs."""
+        spans: list[tuple[Span, ...]] = []
+        verdicts: list[bool] = kept.tolist()
+        at = 0
+        for document in self.prepared:
+            row = verdicts[at : at + len(document.segments)]
+            spans.append(kept_spans(document.text, document.segments, row))
+            at += len(row)
+        texts = [
+            render(d.document.text, s, self.separator) for d, s in zip(self.prepared, spans, strict=True)
+        ]
+        whole = self.document_separator.join([texts[i] for i in self.order if spans[i]])
+        # One kept document makes up the whole, and dropped ones are alike: count each text once.
+        different = list(dict.fromkeys([whole, *texts]))
+        counts = dict(zip(different, self.counter.count(different), strict=True))
+        return Fitted(
+            spans=spans, kept=kept, tokens=counts[whole], document_tokens=[counts[t] for t in texts]
+        )
+
+    def at_most(self, ceiling: int, goal: int) -> Fitted:
+        """The best selection of at most `ceiling` tokens, filled up towards `goal`."""
+        start = self.candidates.start()
+        self._check_required(start, ceiling)
+        kept = fill(self.candidates, start, goal - int(self.candidates.costs[start].sum()))
+        banned = np.zeros_like(kept)
+        best: Fitted | None = None
+        for _ in range(_ROUNDS):
+            now = self.measure(kept)
+            if now.tokens > ceiling:
+                smaller = thin_out(self.candidates, kept, now.tokens - ceiling)
+                banned |= kept & ~smaller
+                larger = smaller
+            else:
+                if best is None or now.tokens > best.tokens:
+                    best = now
+                larger = fill(self.candidates, kept, goal - now.tokens, banned=banned)
+            if (larger == kept).all():
+                break
+            kept = larger
+        return best if best is not None else self._until_it_holds(kept, ceiling)
+
+    def _until_it_holds(self, kept: Selection, ceiling: int) -> Fitted:
+        while (now := self.measure(kept)).tokens > ceiling:
+            smaller = thin_out(self.candidates, kept, max(1, now.tokens - ceiling))
+            if (smaller == kept).all():
+                self._check_required(self.candidates.start(), ceiling)
+                smaller = self.candidates.start()
+                if (smaller == kept).all():
+                    break
+            kept = smaller
+        return now
+
+    def _check_required(self, start: Selection, ceiling: int) -> None:
+        if not start.any():
+            return
+        tokens = self.measure(start).tokens
+        if tokens > ceiling:
+            raise ProtectedOverBudgetError(
+                f"What always_keep matches is {tokens} tokens ({self.counter.name}) in {int(start.sum())} "
+                f"pieces, but the budget allows {ceiling}. Raise the budget or narrow the patterns."
+            )
+
+
+def fit(
+    prepared: Sequence[PreparedDocument],
+    candidates: Candidates,
+    budget: Budget,
+    *,
+    counter: TokenCounter,
+    separator: str,
+    document_separator: str,
+    order: Sequence[int],
+) -> Fitted:
+    """Select segments so that the rendered text meets the budget.
+
+    For "target_tokens" the count never exceeds the target. For "rate" it is brought within
+    `RATE_TOLERANCE` of the rate wherever some choice of segments is; where every piece is larger
+    than the rate allows, the smallest is kept, for a rate must not empty a short text.
+
+    Raises:
+        ProtectedOverBudgetError: If what must be kept is larger than the budget, or nothing fits
+            "target_tokens" because every piece may not be cut and is larger.
+    """
+    fitter = _Fitter(prepared, candidates, counter, separator, document_separator, order)
+    if budget.kind == "threshold":
+        return fitter.measure(select_above(candidates, budget.value))
+    origin = sum(document.tokens for document in prepared)
+    allowance = budget.allowance(origin) or 0
+    if allowance >= origin:
+        everything = fitter.measure(np.ones(len(candidates.scores), np.bool_))
+        if everything.tokens <= allowance:
+            return everything
+    if budget.kind == "rate":
+        return _fit_rate(fitter, budget.value, origin)
+    fitted = fitter.at_most(allowance, allowance)
+    if not fitted.kept.any():
+        _explain_nothing(candidates, allowance, counter)
+    return fitted
+
+
+def _fit_rate(fitter: _Fitter, rate: float, origin: int) -> Fitted:
+    candidates = fitter.candidates
+    ceiling = int((rate + RATE_TOLERANCE) * origin)
+    floor = -int(-(rate - RATE_TOLERANCE) * origin // 1)
+    goal = min(ceiling, max(1, round(rate * origin)))
+    fitted = fitter.at_most(max(ceiling, goal), goal)
+    if not fitted.kept.any() and candidates.ranking:
+        smallest = min(candidates.ranking, key=lambda i: int(candidates.costs[i]))
+        candidates.keep(kept := candidates.start(), [smallest])
+        return fitter.measure(kept)
+    if fitted.tokens >= floor or origin < RATE_ENFORCED_FROM:
+        return fitted
+    # Estimates of the border's segments may be a little off; what counts is the measured result.
+    drift = fitted.tokens - int(candidates.costs[fitted.kept].sum())
+    adjusted = adjust_to_window(candidates, fitted.kept, lower=max(0, floor - drift), upper=ceiling - drift)
+    if adjusted is None:
+        return fitted
+    candidate = fitter.measure(adjusted)
+    return candidate if floor <= candidate.tokens <= ceiling else fitted
+
+
+def _explain_nothing(candidates: Candidates, allowance: int, counter: TokenCounter) -> None:
+    """Raise if nothing was kept only because no piece may be cut small enough."""
+    costs = candidates.costs[candidates.selectable]
+    if len(costs) and int(costs.min()) > allowance:
+        raise ProtectedOverBudgetError(
+            f"Nothing fits the budget of {allowance} tokens ({counter.name}): the smallest piece that may "
+            f"not be cut (a protected piece, or a single word) is {int(costs.min())} tokens. "
+            "Raise the budget, or protect less."
+        )

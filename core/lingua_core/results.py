@@ -1,0 +1,223 @@
+"""What comes out of a compression."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from lingua_core.budget import Budget
+from lingua_core.documents import Document, Span
+from lingua_core.recovery import Recovered, recover
+from lingua_core.rendering import render
+from lingua_core.segmentation.segment import SegmentKind
+
+__all__ = ["CompressedDocument", "CompressionResult", "Note", "ScoredSegment"]
+
+
+class ScoredSegment(NamedTuple):
+    """A segment of a document with its verdict; offsets are into the document's text."""
+
+    start: int
+    end: int
+    kind: SegmentKind
+    score: float
+    tokens: int
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Something that did not go the plain way.
+
+    Attributes:
+        code: Stable, for programs: "no_documents", "blank_query", "unused_instruction",
+            "divided_segment", "protected_over_budget", "nothing_kept".
+        message: For people.
+        document: Index of the document concerned, or None for the whole.
+    """
+
+    code: str
+    message: str
+    document: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompressedDocument:
+    """One document after compression.
+
+    Attributes:
+        text: The kept pieces of `source.text`, verbatim, joined by `separator`.
+        source: The document as it was given.
+        spans: Sorted, disjoint character spans into `source.text`; what `text` is made of.
+        index: The document's position in the input.
+        score: Its relevance for the query, from the method's scorer.
+        origin_tokens: Tokens of `source.text`.
+        compressed_tokens: Tokens of `text`.
+        segments: All segments of the source, kept and dropped, with their scores.
+        separator: What joins the pieces.
+    """
+
+    text: str
+    source: Document
+    spans: tuple[Span, ...]
+    index: int
+    score: float
+    origin_tokens: int
+    compressed_tokens: int
+    segments: tuple[ScoredSegment, ...] = field(repr=False)
+    separator: str = "\n"
+
+    @property
+    def id(self) -> str | None:
+        """The source's id."""
+        return self.source.id
+
+    @property
+    def title(self) -> str | None:
+        """The source's title."""
+        return self.source.title
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The source's metadata."""
+        return self.source.metadata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompressionResult:
+    """All documents after compression, with the statistics.
+
+    Every input document is either in `documents` (something was kept) or in `dropped`.
+
+    Attributes:
+        text: The kept documents' texts, joined by `document_separator`.
+        documents: What was kept, in the order asked for.
+        dropped: Documents of which nothing was kept, in input order.
+        query: The query that decided, or None.
+        method: The compression method.
+        budget: What bounded the result.
+        token_counter: Name of the counter behind every number of tokens.
+        origin_tokens: Tokens of all source texts, each counted by itself.
+        compressed_tokens: Tokens of `text`, counted as a whole.
+        document_separator: What joins the documents in `text`.
+        notes: What did not go the plain way; empty if all did.
+    """
+
+    text: str
+    documents: tuple[CompressedDocument, ...]
+    dropped: tuple[CompressedDocument, ...]
+    query: str | None
+    method: str
+    budget: Budget
+    token_counter: str
+    origin_tokens: int
+    compressed_tokens: int
+    document_separator: str = "\n\n"
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def rate(self) -> float:
+        """Kept fraction of the tokens: compressed / origin; 1.0 if there was nothing to compress."""
+        return self.compressed_tokens / self.origin_tokens if self.origin_tokens else 1.0
+
+    @property
+    def ratio(self) -> float:
+        """Times smaller: origin / compressed; infinite if nothing was kept."""
+        if not self.origin_tokens:
+            return 1.0
+        return self.origin_tokens / self.compressed_tokens if self.compressed_tokens else float("inf")
+
+    def recover(self, response: str, *, min_similarity: float = 0.5) -> list[Recovered]:
+        """Map the sentences and quotes of an answer back to where they come from.
+
+        Only kept text is searched, for that is all the model saw. Spans are offsets into the
+        documents' source texts.
+
+        Args:
+            response: What the model answered.
+            min_similarity: Least share of a sentence's informative words that must be found
+                together in a document, from 0 to 1.
+
+        Returns:
+            One entry for each quote and sentence of the response that has an origin, in text order.
+        """
+        return recover(
+            response, [(d.index, d.source, d.spans) for d in self.documents], min_similarity=min_similarity
+        )
+
+    def to_html(self) -> str:
+        """A self-contained HTML page that shows what was kept and what was dropped."""
+        from lingua_core.report.compression_html import page
+
+        return page(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: texts, ids, metadata, spans, scores, statistics, notes."""
+        return {
+            "text": self.text,
+            "query": self.query,
+            "method": self.method,
+            "budget": {
+                "kind": self.budget.kind,
+                "value": self.budget.value,
+                "default": self.budget.is_default,
+            },
+            "token_counter": self.token_counter,
+            "origin_tokens": self.origin_tokens,
+            "compressed_tokens": self.compressed_tokens,
+            "rate": self.rate,
+            "ratio": self.ratio if self.compressed_tokens or not self.origin_tokens else None,
+            "documents": [_document_dict(document) for document in self.documents],
+            "dropped": [_document_dict(document) for document in self.dropped],
+            "notes": [{"code": n.code, "message": n.message, "document": n.document} for n in self.notes],
+        }
+
+    def _repr_html_(self) -> str:
+        from lingua_core.report.compression_html import fragment
+
+        return fragment(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"CompressionResult({self.origin_tokens} -> {self.compressed_tokens} tokens "
+            f"[{self.token_counter}], {len(self.documents)} documents kept, {len(self.dropped)} dropped, "
+            f"method={self.method!r}, {self.budget})"
+        )
+
+
+def _document_dict(document: CompressedDocument) -> dict[str, Any]:
+    return {
+        "index": document.index,
+        "id": document.id,
+        "title": document.title,
+        "text": document.text,
+        "spans": [list(span) for span in document.spans],
+        "score": document.score,
+        "origin_tokens": document.origin_tokens,
+        "compressed_tokens": document.compressed_tokens,
+        "metadata": dict(document.metadata),
+    }
+
+
+def compressed_document(
+    source: Document,
+    *,
+    index: int,
+    spans: tuple[Span, ...],
+    score: float,
+    origin_tokens: int,
+    compressed_tokens: int,
+    segments: tuple[ScoredSegment, ...],
+    separator: str,
+) -> CompressedDocument:
+    """Build a compressed document; its text follows from the spans."""
+    return CompressedDocument(
+        text=render(source.text, spans, separator),
+        source=source,
+        spans=spans,
+        index=index,
+        score=score,
+        origin_tokens=origin_tokens,
+        compressed_tokens=compressed_tokens,
+        segments=segments,
+        separator=separator,
+    )

@@ -1,0 +1,16 @@
+"""Ways of valuing text, one file each, behind one protocol."""
+
+from lingua_core.scorers.base import Passage, PassageScores, Scorer, ScoringTask
+from lingua_core.scorers.embedding import EmbeddingScorer
+from lingua_core.scorers.fixed import FixedScorer
+from lingua_core.scorers.lexical import LexicalScorer
+
+__all__ = [
+    "EmbeddingScorer",
+    "FixedScorer",
+    "LexicalScorer",
+    "Passage",
+    "PassageScores",
+    "Scorer",
+    "ScoringTask",
+]

@@ -1,0 +1,117 @@
+"""BM25 over segments: no model, milliseconds, and hard to beat on names and numbers."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lingua_core.scorers.base import PassageScores, ScoringTask
+
+__all__ = ["LexicalScorer", "terms"]
+
+# Words and numbers; scripts without spaces give single characters, paired below.
+_TERM = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)?")
+_UNSPACED = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+_PLURAL = re.compile(r"(?<=[^\W\d_]{3})(?:'s|’s|(?<![su])s)\Z")
+
+# A word that a passage has once says little about what the passage is about.
+_ONCE = 0.1
+
+
+class LexicalScorer:
+    """BM25 (Lucene's variant) of each segment for the query, from 0 to 1.
+
+    A score is the fraction of the greatest BM25 score that the query could reach, so that it means
+    about the same for short and long questions. Title words count for every segment of a passage.
+
+    Without a query, a segment scores the mean tf-idf weight of its words, where a word weighs the more
+    the more often its passage repeats it and the fewer segments hold it: informativeness.
+
+    Args:
+        k1: Term frequency saturation.
+        b: Length normalisation.
+    """
+
+    name = "lexical"
+    requires_query = False
+    default_threshold: float | None = None
+
+    def __init__(self, *, k1: float = 1.2, b: float = 0.75) -> None:
+        self._k1 = k1
+        self._b = b
+
+    def score(self, tasks: Sequence[ScoringTask]) -> list[list[PassageScores]]:
+        """Scores of every passage of every task; each task is a corpus of its own."""
+        return [self._task(task) for task in tasks]
+
+    def _task(self, task: ScoringTask) -> list[PassageScores]:
+        segments = [
+            [terms(passage.text[s.start : s.end]) for s in passage.segments] for passage in task.passages
+        ]
+        if task.query is None:
+            keep = _informativeness(segments)
+        else:
+            titles = [list(dict.fromkeys(terms(p.title or ""))) for p in task.passages]
+            corpus = [
+                words + title for title, passage in zip(titles, segments, strict=True) for words in passage
+            ]
+            keep = self._bm25(corpus, terms(task.query))
+        found: list[PassageScores] = []
+        at = 0
+        for passage in task.passages:
+            own = keep[at : at + len(passage.segments)]
+            at += len(passage.segments)
+            found.append(
+                PassageScores.of_segments(passage.segments, own, relevance=float(own.max(initial=0.0)))
+            )
+        return found
+
+    def _bm25(self, corpus: list[list[str]], query: list[str]) -> NDArray[np.float32]:
+        wanted = list(dict.fromkeys(query))
+        if not wanted or not any(corpus):
+            return np.zeros(len(corpus), np.float32)
+        import bm25s
+
+        index = bm25s.BM25(method="lucene", k1=self._k1, b=self._b)
+        index.index(corpus, show_progress=False)
+        scores = index.get_scores(wanted)
+        return (np.asarray(scores, np.float32) / _ceiling(corpus, wanted)).astype(np.float32)
+
+
+def terms(text: str) -> list[str]:
+    """Case-folded words without plural and possessive s; character pairs for unspaced scripts."""
+    found: list[str] = []
+    for word in _TERM.findall(text.casefold()):
+        if _UNSPACED.match(word):
+            found.extend([word[i : i + 2] for i in range(len(word) - 1)] or [word])
+        else:
+            found.append(_PLURAL.sub("", word) if len(word) > 3 else word)
+    return found
+
+
+def _ceiling(corpus: list[list[str]], query: list[str]) -> float:
+    """The score of a segment that is saturated with every query term: the sum of their idf."""
+    frequency: Counter[str] = Counter()
+    for words in corpus:
+        frequency.update(set(words).intersection(query))
+    n = len(corpus)
+    return float(sum(math.log(1 + (n - frequency[t] + 0.5) / (frequency[t] + 0.5)) for t in query))
+
+
+def _informativeness(segments: list[list[list[str]]]) -> NDArray[np.float32]:
+    frequency = Counter(word for passage in segments for words in passage for word in set(words))
+    n = sum(map(len, segments))
+    scores: list[float] = []
+    for passage in segments:
+        tf = Counter(word for words in passage for word in words)
+        weight = {
+            word: (math.log(count) + _ONCE) * math.log((n + 1) / frequency[word])
+            for word, count in tf.items()
+        }
+        scores.extend(
+            sum(weight[word] for word in words) / (len(words) + 2) if words else 0.0 for words in passage
+        )
+    return np.array(scores, np.float32)
