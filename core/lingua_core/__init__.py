@@ -22,6 +22,8 @@ from lingua_core.errors import (
     ScorerError,
     TokenCounterError,
 )
+from lingua_core.models.onnx_encoder import Device
+from lingua_core.protection import DEFAULT_PROTECT
 from lingua_core.recovery import Recovered
 from lingua_core.results import CompressedDocument, CompressionResult, Note, ScoredSegment
 from lingua_core.segmentation import Segment, Segmenter, TextSegmenter
@@ -30,10 +32,12 @@ from lingua_core.tokens import TokenCounter
 __version__ = "0.1.0"
 
 __all__ = [
+    "DEFAULT_PROTECT",
     "Budget",
     "BudgetError",
     "CompressedDocument",
     "CompressionResult",
+    "Device",
     "Document",
     "InputError",
     "LinguaError",

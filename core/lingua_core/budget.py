@@ -12,7 +12,10 @@ RATE_TOLERANCE = 0.02
 """How far the achieved rate may be from the one asked for, where the segments allow it."""
 
 RATE_ENFORCED_FROM = 50
-"""Inputs of fewer tokens are not bent to the rate: one good sentence matters more there."""
+"""Inputs of fewer tokens are not bent to a rate: which sentences are kept matters more there."""
+
+LONG_SENTENCE = 100
+"""Tokens of a sentence that may be divided to meet a rate."""
 
 BudgetKind = Literal["target_tokens", "rate", "threshold"]
 
@@ -39,6 +42,16 @@ class Budget:
         if self.kind == "rate":
             return min(origin_tokens, max(1, round(self.value * origin_tokens)))
         return int(self.value)
+
+    def segment_limit(self, origin_tokens: int) -> int | None:
+        """Tokens above which a segment has to be divided to be of any use; `None` for no limit.
+
+        A rate divides only what is longer than sentences are: the best one is kept anyway.
+        """
+        allowance = self.allowance(origin_tokens)
+        if allowance is None or self.kind == "target_tokens":
+            return allowance
+        return max(allowance, LONG_SENTENCE)
 
     def __str__(self) -> str:
         return f"{self.kind}={self.value:g}"

@@ -3,54 +3,29 @@
 documents + query -> segment -> score (batched across all documents) -> allot -> select -> render.
 """
 
-import asyncio
 import re
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
-import numpy as np
-
 from lingua_core.budget import Budget, choose_budget
 from lingua_core.documents import Document, as_documents
 from lingua_core.errors import InputError, MissingQueryError, ScorerError
-from lingua_core.fitting import Fitted, fit
+from lingua_core.fitting import fit
 from lingua_core.models.onnx_encoder import Device
-from lingua_core.preparation import Preparation, PreparedDocument
+from lingua_core.preparation import Preparation
 from lingua_core.protection import DEFAULT_PROTECT, Protection, as_pattern
-from lingua_core.results import (
-    CompressedDocument,
-    CompressionResult,
-    Note,
-    ScoredSegment,
-    compressed_document,
-)
-from lingua_core.scorers import EmbeddingScorer, LexicalScorer, PassageScores, Scorer, ScoringTask
-from lingua_core.scorers.base import pool
+from lingua_core.request import Request
+from lingua_core.results import CompressionResult, Note
+from lingua_core.scorers import Scorer
+from lingua_core.scorers.choice import Method, choose_scorer
 from lingua_core.segmentation import Segmenter, TextSegmenter
-from lingua_core.selection import Candidates
 from lingua_core.tokens import TokenCounter, resolve_token_counter
 
 __all__ = ["Method", "Order", "PromptCompressor"]
 
-Method = Literal["extract", "lexical"]
 Order = Literal["original", "relevance"]
-
-
-@dataclass(slots=True)
-class _Request:
-    """One prompt on its way through the pipeline."""
-
-    prepared: list[PreparedDocument]
-    query: str | None
-    notes: list[Note]
-    scores: list[PassageScores | None]
-
-    def scored(self) -> list[PreparedDocument]:
-        """The documents that have something to score."""
-        return [document for document in self.prepared if document.segments]
 
 
 class PromptCompressor:
@@ -99,8 +74,13 @@ class PromptCompressor:
             raise InputError(
                 f"always_keep must be a sequence of patterns, got the single str {always_keep!r}."
             )
+        for name, value in (("separator", separator), ("document_separator", document_separator)):
+            if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+                raise InputError(f"{name} must be a str, got {type(value).__name__}: {value!r:.80}.")
+        if not isinstance(keep_headings, bool):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise InputError(f"keep_headings must be True or False, got {keep_headings!r:.80}.")
         self.method: Method = method
-        self._scorer = _choose_scorer(method, model, device, threads)
+        self._scorer = choose_scorer(method, model, device, threads)
         self._counter = resolve_token_counter(token_counter)
         self._keep_headings = keep_headings
         self._separator = separator
@@ -110,6 +90,7 @@ class PromptCompressor:
             protection=Protection(protect),
             required=[as_pattern(item, "always_keep") for item in always_keep],
             counter=self._counter,
+            separator=separator,
         )
 
     @property
@@ -176,6 +157,8 @@ class PromptCompressor:
         order: Order = "original",
     ) -> CompressionResult:
         """`compress` without blocking the event loop; the same result."""
+        import asyncio  # costs a third of the package's import time, and is loaded anyway where it is used
+
         return await asyncio.to_thread(
             partial(
                 self.compress,
@@ -227,9 +210,9 @@ class PromptCompressor:
             raise InputError(f"order must be 'original' or 'relevance', got {order!r}.")
         requests = self._requests(batch, queries, instruction)
         for request in requests:
-            allowance = budget.allowance(sum(d.tokens for d in request.prepared))
-            if allowance is not None:
-                self._preparation.divide_oversized(request.prepared, allowance)
+            limit = budget.segment_limit(sum(d.tokens for d in request.prepared))
+            if limit is not None:
+                self._preparation.divide_oversized(request.prepared, limit)
         self._score(requests, instruction)
         return [self._result(request, budget, order) for request in requests]
 
@@ -238,7 +221,7 @@ class PromptCompressor:
         batch: Sequence[Sequence[str | Document]],
         queries: Sequence[str | None] | None,
         instruction: str,
-    ) -> list[_Request]:
+    ) -> list[Request]:
         if isinstance(batch, (str, bytes)) or isinstance(queries, (str, bytes)):
             raise InputError(
                 "compress_batch takes a sequence of document sequences and a sequence of queries."
@@ -251,7 +234,7 @@ class PromptCompressor:
         if not isinstance(instruction, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
             raise InputError(f"instruction must be a str, got {type(instruction).__name__}.")
         flat = iter(self._preparation.prepare([document for documents in prompts for document in documents]))
-        requests: list[_Request] = []
+        requests: list[Request] = []
         for documents, (query, notes) in zip(prompts, noted, strict=True):
             if not documents:
                 notes.append(Note(code="no_documents", message="There were no documents to compress."))
@@ -261,7 +244,7 @@ class PromptCompressor:
                 )
                 notes.append(Note(code="unused_instruction", message=message))
             prepared = [next(flat) for _ in documents]
-            requests.append(_Request(prepared, query, notes, [None] * len(prepared)))
+            requests.append(Request(prepared=prepared, query=query, notes=notes))
         return requests
 
     def _checked_query(self, query: str | None) -> tuple[str | None, list[Note]]:
@@ -279,33 +262,24 @@ class PromptCompressor:
         message = f"The query {query!r} is blank; segments were scored by informativeness instead."
         return None, [Note(code="blank_query", message=message)]
 
-    def _score(self, requests: Sequence[_Request], instruction: str) -> None:
-        asked = [request for request in requests if request.scored()]
+    def _score(self, requests: Sequence[Request], instruction: str) -> None:
+        asked = [request for request in requests if request.has_text()]
         if not asked:
             return
-        tasks = [
-            ScoringTask(
-                query=request.query,
-                passages=[document.as_passage() for document in request.scored()],
-                instruction=instruction,
-            )
-            for request in asked
-        ]
+        tasks = [request.task(instruction) for request in asked]
         scores = self._scorer.score(tasks)
         if len(scores) != len(tasks) or any(
             len(s) != len(t.passages) for s, t in zip(scores, tasks, strict=False)
         ):
             raise ScorerError(f"Scorer {self._scorer.name!r} must return one PassageScores for each passage.")
         for request, found in zip(asked, scores, strict=True):
-            given = iter(found)
-            request.scores = [next(given) if document.segments else None for document in request.prepared]
+            request.accept(found)
 
-    def _result(self, request: _Request, budget: Budget, order: Order) -> CompressionResult:
-        relevance = [scores.relevance if scores else 0.0 for scores in request.scores]
-        in_order = list(range(len(relevance)))
+    def _result(self, request: Request, budget: Budget, order: Order) -> CompressionResult:
+        in_order = list(range(len(request.prepared)))
         if order == "relevance":
-            in_order.sort(key=lambda i: -relevance[i])
-        candidates = self._candidates(request)
+            in_order.sort(key=lambda i: -request.relevance(i))
+        candidates = request.candidates(keep_headings=self._keep_headings)
         fitted = fit(
             request.prepared,
             candidates,
@@ -315,7 +289,7 @@ class PromptCompressor:
             document_separator=self._document_separator,
             order=in_order,
         )
-        documents = self._documents(request, relevance, candidates, fitted)
+        documents = request.documents(candidates, fitted, separator=self._separator)
         kept = tuple(documents[i] for i in in_order if documents[i].spans)
         return CompressionResult(
             text=self._document_separator.join([document.text for document in kept]),
@@ -328,116 +302,5 @@ class PromptCompressor:
             origin_tokens=sum(document.tokens for document in request.prepared),
             compressed_tokens=fitted.tokens,
             document_separator=self._document_separator,
-            notes=tuple([*request.notes, *_notes(request, budget, candidates, fitted)]),
+            notes=tuple([*request.notes, *request.outcome_notes(budget, candidates, fitted)]),
         )
-
-    def _candidates(self, request: _Request) -> Candidates:
-        rows = request.prepared
-        scores = [
-            pool(scores, document.segments)
-            for document, scores in zip(rows, request.scores, strict=True)
-            if scores is not None
-        ]
-        parents: list[int] = []
-        for document in rows:
-            first = len(parents)
-            parents.extend(first + s.parent if s.parent >= 0 else -1 for s in document.segments)
-        segments = [s for document in rows for s in document.segments]
-        selectable = np.ones(len(segments), np.bool_)
-        if self._keep_headings:
-            introduces = np.zeros(len(segments), np.bool_)
-            introduces[[parent for parent in parents if parent >= 0]] = True
-            headings = np.fromiter((s.kind == "heading" for s in segments), np.bool_, len(segments))
-            selectable = ~(introduces & headings)
-        else:
-            parents = [-1] * len(segments)
-        required = np.zeros(len(segments), np.bool_)
-        if self._preparation.has_required:
-            required[:] = [self._preparation.is_required(d, s) for d in rows for s in d.segments]
-        return Candidates(
-            scores=np.concatenate(scores) if scores else np.zeros(0, np.float32),
-            costs=np.fromiter((c for d in rows for c in d.costs), np.int64, len(segments)),
-            parents=np.array(parents, np.int64),
-            selectable=selectable,
-            required=required,
-        )
-
-    def _documents(
-        self, request: _Request, relevance: list[float], candidates: Candidates, fitted: Fitted
-    ) -> list[CompressedDocument]:
-        scores: list[float] = candidates.scores.tolist()
-        kept: list[bool] = fitted.kept.tolist()
-        documents: list[CompressedDocument] = []
-        at = 0
-        for i, prepared in enumerate(request.prepared):
-            stop = at + len(prepared.segments)
-            segments = tuple(
-                ScoredSegment(segment.start, segment.end, segment.kind, score, cost, verdict)
-                for segment, score, cost, verdict in zip(
-                    prepared.segments, scores[at:stop], prepared.costs, kept[at:stop], strict=True
-                )
-            )
-            documents.append(
-                compressed_document(
-                    prepared.document,
-                    index=i,
-                    spans=fitted.spans[i],
-                    score=relevance[i],
-                    origin_tokens=prepared.tokens,
-                    compressed_tokens=fitted.document_tokens[i],
-                    segments=segments,
-                    separator=self._separator,
-                )
-            )
-            at = stop
-        return documents
-
-
-def _notes(request: _Request, budget: Budget, candidates: Candidates, fitted: Fitted) -> list[Note]:
-    notes = [
-        Note(
-            code="divided_segment",
-            message=f"Sentences larger than the whole budget were divided ({document.divided} cuts).",
-            document=i,
-        )
-        for i, document in enumerate(request.prepared)
-        if document.divided
-    ]
-    allowance = budget.allowance(sum(document.tokens for document in request.prepared))
-    at = 0
-    for i, document in enumerate(request.prepared):
-        stop = at + len(document.segments)
-        over = allowance is not None and (candidates.costs[at:stop] > allowance) & ~fitted.kept[at:stop]
-        if np.any(over):
-            message = (
-                f"{int(np.sum(over))} pieces that may not be cut are larger than the budget and were dropped."
-            )
-            notes.append(Note(code="protected_over_budget", message=message, document=i))
-        at = stop
-    if len(fitted.kept) and not fitted.kept.any():
-        notes.append(Note(code="nothing_kept", message=f"No segment passed {budget}."))
-    return notes
-
-
-def _choose_scorer(
-    method: Method, model: str | Path | Scorer | None, device: Device, threads: int | None
-) -> Scorer:
-    if method not in get_args(Method):
-        raise InputError(f"Unknown method {method!r}. Available: {', '.join(map(repr, get_args(Method)))}.")
-    if model is not None and not isinstance(model, (str, Path)):
-        if isinstance(model, Scorer):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
-            return model
-        raise InputError(
-            f"model must be None, a folder, or a lingua_core.scorers.Scorer (name, requires_query, "
-            f"default_threshold, score); got {type(model).__name__}."
-        )
-    if method == "lexical":
-        if model is not None:
-            raise InputError(f"Method 'lexical' uses no model, got model={str(model)!r}. Leave it out.")
-        return LexicalScorer()
-    if model is not None and not Path(model).is_dir():
-        raise InputError(
-            f"model={str(model)!r} is no folder here. Method 'extract' takes a folder with model.onnx and "
-            "tokenizer.json; export one with `lingua train export-encoder`."
-        )
-    return EmbeddingScorer(model, device=device, threads=threads)

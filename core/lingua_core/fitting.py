@@ -1,12 +1,12 @@
 """Making a selection meet its budget, as counted over the text that is returned.
 
-Costs of segments are estimates: a tokenizer may join tokens across borders, separators cost
-something, and a user's counter may do anything. So the rendered text is counted, and the selection
-corrected until the count holds.
+Costs of segments are estimates, unless the counter's tokens never span white space: a tokenizer may
+join tokens across borders, separators cost something, and a user's counter may do anything. So the
+rendered text is counted, and the selection corrected until the count holds.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from lingua_core.errors import ProtectedOverBudgetError
 from lingua_core.preparation import PreparedDocument
 from lingua_core.rendering import kept_spans, render
 from lingua_core.selection import Candidates, adjust_to_window, fill, select_above, thin_out
-from lingua_core.tokens import TokenCounter
+from lingua_core.tokens import TokenCounter, adds_up
 
 __all__ = ["Fitted", "fit"]
 
@@ -50,31 +50,41 @@ class _Fitter:
     separator: str
     document_separator: str
     order: Sequence[int]
+    adds_up: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.adds_up = adds_up(self.counter, self.document_separator)
 
     def measure(self, kept: Selection) -> Fitted:
         """Render and count; the only place that decides what a selection costs."""
         spans: list[tuple[Span, ...]] = []
+        sums: list[int] = []
         verdicts: list[bool] = kept.tolist()
         at = 0
         for document in self.prepared:
             row = verdicts[at : at + len(document.segments)]
             spans.append(kept_spans(document.text, document.segments, row))
+            sums.append(sum([cost for cost, keep in zip(document.costs, row, strict=True) if keep]))
             at += len(row)
-        texts = [
-            render(d.document.text, s, self.separator) for d, s in zip(self.prepared, spans, strict=True)
-        ]
+        texts = {
+            i: render(document.document.text, spans[i], self.separator)
+            for i, document in enumerate(self.prepared)
+            if spans[i] and not (document.exact and self.adds_up)
+        }
+        if self.adds_up:
+            counted = dict(zip(texts, self.counter.count(list(texts.values())), strict=True))
+            tokens = [counted.get(i, sums[i]) for i in range(len(sums))]
+            return Fitted(spans=spans, kept=kept, tokens=sum(tokens), document_tokens=tokens)
         whole = self.document_separator.join([texts[i] for i in self.order if spans[i]])
-        # One kept document makes up the whole, and dropped ones are alike: count each text once.
-        different = list(dict.fromkeys([whole, *texts]))
+        # One kept document makes up the whole: count each text once.
+        different = list(dict.fromkeys([whole, *texts.values()]))
         counts = dict(zip(different, self.counter.count(different), strict=True))
-        return Fitted(
-            spans=spans, kept=kept, tokens=counts[whole], document_tokens=[counts[t] for t in texts]
-        )
+        tokens = [counts[texts[i]] if i in texts else 0 for i in range(len(sums))]
+        return Fitted(spans=spans, kept=kept, tokens=counts[whole], document_tokens=tokens)
 
-    def at_most(self, ceiling: int, goal: int) -> Fitted:
-        """The best selection of at most `ceiling` tokens, filled up towards `goal`."""
-        start = self.candidates.start()
-        self._check_required(start, ceiling)
+    def at_most(self, ceiling: int, goal: int, start: Selection) -> Fitted:
+        """The best selection of at most `ceiling` tokens, filled up from `start` towards `goal`."""
+        self.check_required(ceiling)
         kept = fill(self.candidates, start, goal - int(self.candidates.costs[start].sum()))
         banned = np.zeros_like(kept)
         best: Fitted | None = None
@@ -97,14 +107,15 @@ class _Fitter:
         while (now := self.measure(kept)).tokens > ceiling:
             smaller = thin_out(self.candidates, kept, max(1, now.tokens - ceiling))
             if (smaller == kept).all():
-                self._check_required(self.candidates.start(), ceiling)
                 smaller = self.candidates.start()
                 if (smaller == kept).all():
                     break
             kept = smaller
         return now
 
-    def _check_required(self, start: Selection, ceiling: int) -> None:
+    def check_required(self, ceiling: int) -> None:
+        """Raise if what must be kept does not fit."""
+        start = self.candidates.start()
         if not start.any():
             return
         tokens = self.measure(start).tokens
@@ -128,8 +139,8 @@ def fit(
     """Select segments so that the rendered text meets the budget.
 
     For "target_tokens" the count never exceeds the target. For "rate" it is brought within
-    `RATE_TOLERANCE` of the rate wherever some choice of segments is; where every piece is larger
-    than the rate allows, the smallest is kept, for a rate must not empty a short text.
+    `RATE_TOLERANCE` of the rate wherever some choice of segments is. Where none
+    is, the best segment is kept, also if that alone is more than asked for.
 
     Raises:
         ProtectedOverBudgetError: If what must be kept is larger than the budget, or nothing fits
@@ -146,7 +157,11 @@ def fit(
             return everything
     if budget.kind == "rate":
         return _fit_rate(fitter, budget.value, origin)
-    fitted = fitter.at_most(allowance, allowance)
+    fitted = fitter.at_most(allowance, allowance, candidates.start())
+    if not fitted.kept.any():
+        # Better a sentence without its heading than nothing.
+        fitter.candidates = candidates.alone()
+        fitted = fitter.at_most(allowance, allowance, candidates.start())
     if not fitted.kept.any():
         _explain_nothing(candidates, allowance, counter)
     return fitted
@@ -156,21 +171,24 @@ def _fit_rate(fitter: _Fitter, rate: float, origin: int) -> Fitted:
     candidates = fitter.candidates
     ceiling = int((rate + RATE_TOLERANCE) * origin)
     floor = -int(-(rate - RATE_TOLERANCE) * origin // 1)
-    goal = min(ceiling, max(1, round(rate * origin)))
-    fitted = fitter.at_most(max(ceiling, goal), goal)
-    if not fitted.kept.any() and candidates.ranking:
-        smallest = min(candidates.ranking, key=lambda i: int(candidates.costs[i]))
-        candidates.keep(kept := candidates.start(), [smallest])
-        return fitter.measure(kept)
-    if fitted.tokens >= floor or origin < RATE_ENFORCED_FROM:
-        return fitted
-    # Estimates of the border's segments may be a little off; what counts is the measured result.
-    drift = fitted.tokens - int(candidates.costs[fitted.kept].sum())
-    adjusted = adjust_to_window(candidates, fitted.kept, lower=max(0, floor - drift), upper=ceiling - drift)
-    if adjusted is None:
-        return fitted
-    candidate = fitter.measure(adjusted)
-    return candidate if floor <= candidate.tokens <= ceiling else fitted
+    goal = min(ceiling, round(rate * origin))
+    fitter.check_required(max(ceiling, 1))
+    start = candidates.start()
+    candidates.keep(start, candidates.ranking[:1])
+    greedy = fitter.measure(start)
+    if greedy.tokens <= goal:
+        greedy = fitter.at_most(ceiling, goal, start)
+    if floor <= greedy.tokens <= ceiling or origin < RATE_ENFORCED_FROM:
+        return greedy
+    # The costs of segments are estimates; what counts is the measured result.
+    drift = greedy.tokens - int(candidates.costs[greedy.kept].sum())
+    for bound in (start, candidates.start()):
+        adjusted = adjust_to_window(
+            candidates, greedy.kept, bound=bound, lower=max(0, floor - drift), upper=ceiling - drift
+        )
+        if adjusted is not None and floor <= (fitted := fitter.measure(adjusted)).tokens <= ceiling:
+            return fitted
+    return greedy
 
 
 def _explain_nothing(candidates: Candidates, allowance: int, counter: TokenCounter) -> None:

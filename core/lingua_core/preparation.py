@@ -8,14 +8,14 @@ from lingua_core.documents import Document, Span
 from lingua_core.protection import Protection
 from lingua_core.rendering import WIDEST_GAP
 from lingua_core.scorers.base import Passage
-from lingua_core.segmentation import Segment, Segmenter, divide
-from lingua_core.tokens import TokenCounter
+from lingua_core.segmentation import Segment, Segmenter, TextSegmenter, check_segments, divide
+from lingua_core.tokens import SPACES, TokenCounter, adds_up
 from lingua_core.unicode import encodable
 
 __all__ = ["Preparation", "PreparedDocument"]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class PreparedDocument:
     """A document cut into segments.
 
@@ -25,6 +25,9 @@ class PreparedDocument:
         tokens: Tokens of the whole text.
         segments: What is kept or dropped as a whole.
         costs: Tokens of each segment, with the white space before it.
+        exact: Whether the tokens of any choice of segments are the sum of their costs; if not, the
+            costs are estimates.
+        required: Whether each segment must be kept whatever its score.
         divided: How many segments were divided because they are larger than the budget.
     """
 
@@ -33,6 +36,8 @@ class PreparedDocument:
     tokens: int
     segments: list[Segment]
     costs: list[int]
+    exact: bool
+    required: list[bool]
     divided: int = 0
 
     def as_passage(self) -> Passage:
@@ -50,21 +55,32 @@ class Preparation:
         protection: Protection,
         required: Sequence[re.Pattern[str]],
         counter: TokenCounter,
+        separator: str,
     ) -> None:
         self._segmenter = segmenter
         self._protection = protection
         self._required = required
         self._counter = counter
+        self._adds_up = adds_up(counter, separator)
 
     def prepare(self, documents: Sequence[Document]) -> list[PreparedDocument]:
         """Segments and counts of all documents, each kind of count in one batch."""
         texts = [encodable(document.text) for document in documents]
-        tokens = self._counter.count([document.text for document in documents])
-        segments = [self._protection.keep_whole(t, self._segmenter.segment(t)) if t else [] for t in texts]
+        segments = [self._protection.keep_whole(t, self._segment(t)) if t else [] for t in texts]
         costs = self._count(texts, segments)
+        exact = [self._is_exact(t, row) for t, row in zip(texts, segments, strict=True)]
+        rest = iter(self._counter.count([d.text for d, e in zip(documents, exact, strict=True) if not e]))
         return [
-            PreparedDocument(*fields)
-            for fields in zip(documents, texts, tokens, segments, costs, strict=True)
+            PreparedDocument(
+                document=document,
+                text=texts[i],
+                tokens=sum(costs[i]) if exact[i] else next(rest),
+                segments=segments[i],
+                costs=costs[i],
+                exact=exact[i],
+                required=self._are_required(texts[i], segments[i]),
+            )
+            for i, document in enumerate(documents)
         ]
 
     def divide_oversized(self, prepared: Sequence[PreparedDocument], allowance: int) -> None:
@@ -76,18 +92,19 @@ class Preparation:
             if max(document.costs, default=0) > allowance:
                 self._divide(document, allowance)
 
-    def is_required(self, document: PreparedDocument, segment: Segment) -> bool:
-        """Whether the segment holds a match of an `always_keep` pattern."""
-        return any(p.search(document.text, segment.start, segment.end) for p in self._required)
+    def _segment(self, text: str) -> list[Segment]:
+        segments = self._segmenter.segment(text)
+        # The default segmenter's output is property-tested; anyone else's is checked.
+        return segments if isinstance(self._segmenter, TextSegmenter) else check_segments(text, segments)
 
-    @property
-    def has_required(self) -> bool:
-        """Whether there are `always_keep` patterns."""
-        return bool(self._required)
+    def _are_required(self, text: str, segments: Sequence[Segment]) -> list[bool]:
+        return [any(p.search(text, s.start, s.end) for p in self._required) for s in segments]
 
     def _divide(self, document: PreparedDocument, allowance: int) -> None:
         before = len(document.segments)
-        stuck = {(s.start, s.end) for s in document.segments if self.is_required(document, s)}
+        stuck = {
+            (s.start, s.end) for s, must in zip(document.segments, document.required, strict=True) if must
+        }
         # Characters a token costs vary inside a text, so that one round may not be enough.
         for _ in range(8):
             oversized = [
@@ -102,6 +119,11 @@ class Preparation:
             document.segments = _replaced(document.segments, pieces)
             document.costs = self._count([document.text], [document.segments])[0]
         document.divided += len(document.segments) - before
+        document.exact = self._is_exact(document.text, document.segments)
+        document.required = self._are_required(document.text, document.segments)
+
+    def _is_exact(self, text: str, segments: Sequence[Segment]) -> bool:
+        return self._adds_up and all(text[s.end] in SPACES for s in segments[:-1])
 
     def _pieces(self, document: PreparedDocument, i: int, allowance: int) -> list[Span]:
         segment, cost = document.segments[i], document.costs[i]

@@ -35,7 +35,13 @@ _PATTERNS: dict[ProtectedKind, str] = {
     # A negation with the word that it negates.
     "negations": rf"(?i:\b(?:{_NEGATION})\b(?:\s+\w+)?|\b\w+n['’]t\b(?:\s+\w+)?)",
 }
-_MAY_HOLD_SENTENCES: tuple[ProtectedKind, ...] = ("code", "urls", "quotes")
+# Kinds that may hold a sentence's end, with what a text must contain to have one: looking for that
+# first is many times faster than the expression.
+_MAY_HOLD_SENTENCES: dict[ProtectedKind, str] = {
+    "code": r"[`~]",
+    "urls": r"://|www\.|@",
+    "quotes": r"[“«„「『\"]",
+}
 
 
 class Protection:
@@ -61,8 +67,11 @@ class Protection:
         self._all = [re.compile(_PATTERNS[kind]) for kind in self.kinds]
         # Quotes, code and addresses may hold a sentence end; the others live inside sentences, and
         # are looked for only where a sentence has to be divided.
-        across = [_PATTERNS[kind] for kind in _MAY_HOLD_SENTENCES if kind in self.kinds]
-        self._across = [re.compile("|".join(across))] if across else []
+        self._across = [
+            (re.compile(hint), re.compile(_PATTERNS[kind]))
+            for kind, hint in _MAY_HOLD_SENTENCES.items()
+            if kind in self.kinds
+        ]
 
     def spans(self, text: str, start: int = 0, end: int | None = None) -> list[Span]:
         """All protected spans that begin in `text[start:end]`, merged, sorted and disjoint."""
@@ -83,7 +92,7 @@ class Protection:
         return _join_across(segments, spans)
 
     def _spans_across(self, text: str) -> list[Span]:
-        patterns = (*self._across, *self.patterns)
+        patterns = (*(pattern for hint, pattern in self._across if hint.search(text)), *self.patterns)
         return merge_spans([Span(*m.span()) for p in patterns for m in p.finditer(text)])
 
 

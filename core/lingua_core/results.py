@@ -1,7 +1,7 @@
 """What comes out of a compression."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from lingua_core.budget import Budget
@@ -150,25 +150,31 @@ class CompressionResult:
 
         return page(self)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON: texts, ids, metadata, spans, scores, statistics, notes."""
+    def statistics(self) -> dict[str, Any]:
+        """Plain data about the compression, for logs and traces; holds no text of a document."""
         return {
-            "text": self.text,
-            "query": self.query,
             "method": self.method,
-            "budget": {
-                "kind": self.budget.kind,
-                "value": self.budget.value,
-                "default": self.budget.is_default,
-            },
+            "budget": asdict(self.budget),
             "token_counter": self.token_counter,
             "origin_tokens": self.origin_tokens,
             "compressed_tokens": self.compressed_tokens,
             "rate": self.rate,
+            "kept": [{"index": d.index, "id": d.id} for d in self.documents],
+            "dropped": [{"index": d.index, "id": d.id} for d in self.dropped],
+            "notes": [asdict(note) for note in self.notes],
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: the text, all documents with ids, metadata, spans, scores; statistics."""
+        statistics = self.statistics()
+        del statistics["kept"]  # told by `documents`
+        return {
+            "text": self.text,
+            "query": self.query,
+            **statistics,
             "ratio": self.ratio if self.compressed_tokens or not self.origin_tokens else None,
             "documents": [_document_dict(document) for document in self.documents],
             "dropped": [_document_dict(document) for document in self.dropped],
-            "notes": [{"code": n.code, "message": n.message, "document": n.document} for n in self.notes],
         }
 
     def _repr_html_(self) -> str:

@@ -5,7 +5,7 @@ extractive compressors generally; what does not fit is passed over, so that the 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,10 @@ class Candidates:
         order = np.argsort(-self.scores, kind="stable")
         object.__setattr__(self, "ranking", order[self.selectable[order]].tolist())
 
+    def alone(self) -> "Candidates":
+        """The same segments, none of which needs another."""
+        return replace(self, parents=np.full_like(self.parents, -1))
+
     def start(self) -> NDArray[np.bool_]:
         """Only what must be kept."""
         kept = np.zeros(len(self.scores), np.bool_)
@@ -47,9 +51,9 @@ class Candidates:
     def keep(self, kept: NDArray[np.bool_], indices: Iterable[int]) -> None:
         """Mark segments, and what introduces them, as kept."""
         for i in indices:
-            kept[i] = True
-            if self.parents[i] >= 0:
-                kept[self.parents[i]] = True
+            while i >= 0:
+                kept[i] = True
+                i = int(self.parents[i])
 
 
 def fill(
@@ -77,17 +81,16 @@ def fill(
     for i in candidates.ranking:
         if chosen[i] or barred[i]:
             continue
+        needed = [i]
         parent = parents[i]
-        cost = costs[i]
-        if parent >= 0 and not chosen[parent]:
-            if barred[parent]:
-                continue
-            cost += costs[parent]
-        if cost <= allowance:
+        while parent >= 0 and not chosen[parent]:
+            needed.append(parent)
+            parent = parents[parent]
+        cost = sum([costs[n] for n in needed])
+        if cost <= allowance and not any([barred[n] for n in needed]):
             allowance -= cost
-            chosen[i] = True
-            if parent >= 0:
-                chosen[parent] = True
+            for n in needed:
+                chosen[n] = True
     return np.array(chosen, np.bool_)
 
 
@@ -114,14 +117,19 @@ def thin_out(candidates: Candidates, kept: NDArray[np.bool_], tokens: int) -> ND
             break
         if not smaller[i] or bound[i] or _introduces(candidates, smaller, i):
             continue
-        smaller[i] = False
-        tokens -= int(candidates.costs[i])
-        parent = int(candidates.parents[i])
-        orphaned = parent >= 0 and not candidates.selectable[parent] and not bound[parent]
-        if orphaned and not _introduces(candidates, smaller, parent):
-            smaller[parent] = False
-            tokens -= int(candidates.costs[parent])
+        tokens -= _drop(candidates, smaller, bound, i)
     return smaller
+
+
+def _drop(candidates: Candidates, kept: NDArray[np.bool_], bound: NDArray[np.bool_], i: int) -> int:
+    """Drop a segment, and what introduced only it; returns the tokens that are gone."""
+    kept[i] = False
+    tokens = int(candidates.costs[i])
+    parent = int(candidates.parents[i])
+    orphaned = parent >= 0 and kept[parent] and not candidates.selectable[parent] and not bound[parent]
+    if orphaned and not _introduces(candidates, kept, parent):
+        tokens += _drop(candidates, kept, bound, parent)
+    return tokens
 
 
 def _introduces(candidates: Candidates, kept: NDArray[np.bool_], i: int) -> bool:
@@ -132,6 +140,7 @@ def adjust_to_window(
     candidates: Candidates,
     kept: NDArray[np.bool_],
     *,
+    bound: NDArray[np.bool_],
     lower: int,
     upper: int,
     pool_size: int = 40,
@@ -145,6 +154,7 @@ def adjust_to_window(
     Args:
         candidates: The segments.
         kept: The greedy selection; not changed.
+        bound: What must stay. Shape (segments,).
         lower: Least number of tokens.
         upper: Greatest number of tokens.
         pool_size: How many segments on either side of the border may change.
@@ -152,7 +162,7 @@ def adjust_to_window(
     Returns:
         A selection within the window, or None if there is none in the pool.
     """
-    free = [i for i in candidates.ranking if candidates.parents[i] < 0 and not candidates.required[i]]
+    free = [i for i in candidates.ranking if candidates.parents[i] < 0 and not bound[i]]
     inside = [i for i in free if kept[i] and not _introduces(candidates, kept, i)][-pool_size:]
     outside = [i for i in free if not kept[i]][:pool_size]
     pool = inside + outside

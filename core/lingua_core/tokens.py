@@ -1,7 +1,7 @@
 """Counting tokens as the model that will read the prompt counts them."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from operator import index as as_index
@@ -18,7 +18,10 @@ from lingua_core.weights import ENCODER
 if TYPE_CHECKING:
     from tiktoken import Encoding
 
-__all__ = ["TokenCounter", "resolve_token_counter"]
+__all__ = ["SPACES", "TokenCounter", "adds_up", "resolve_token_counter"]
+
+SPACES = " \t\n\r"
+"""White space that every tokenizer takes for such; some delete the rarer kinds."""
 
 TIKTOKEN_NAMES = ("cl100k_base", "o200k_base", "p50k_base", "r50k_base", "gpt2", "o200k_harmony")
 
@@ -65,6 +68,15 @@ def resolve_token_counter(
     )
 
 
+def adds_up(counter: TokenCounter, *separators: str) -> bool:
+    """Whether texts joined by these separators have as many tokens as the texts have together.
+
+    True for counters that say so by an attribute `splits_at_white_space`, and white space between.
+    """
+    white = all(separator and not separator.strip(SPACES) for separator in separators)
+    return white and getattr(counter, "splits_at_white_space", False) is True
+
+
 class CallableCounter:
     """Counts with the user's function, checking what it returns."""
 
@@ -105,13 +117,13 @@ class TokenizerCounter:
             parts, on several cores.
     """
 
-    _PART = 20_000
+    _PART = 4000
     _BYTES_A_TOKEN = 3
 
     def __init__(self, tokenizer: Tokenizer, *, name: str, splits_at_white_space: bool = False) -> None:
         self._tokenizer = tokenizer
         self._unknown = unknown_id(tokenizer)
-        self._splits_at_white_space = splits_at_white_space
+        self.splits_at_white_space = splits_at_white_space
         self.name = name
 
     def count(self, texts: Sequence[str]) -> list[int]:
@@ -123,27 +135,31 @@ class TokenizerCounter:
                 parts.append(part)
                 owners.append(owner)
         counts = [0] * len(texts)
-        encodings = self._tokenizer.encode_batch_fast(parts, add_special_tokens=False)
-        for owner, part, encoding in zip(owners, parts, encodings, strict=True):
-            counts[owner] += len(encoding) + self._hidden(part, encoding.ids)
+        unsure: list[int] = []
+        for i, encoding in enumerate(self._tokenizer.encode_batch_fast(parts, add_special_tokens=False)):
+            counts[owners[i]] += len(encoding)
+            if self._unknown is not None and self._unknown in encoding.ids:
+                unsure.append(i)
+        for i, hidden in zip(unsure, self._hidden([parts[i] for i in unsure]), strict=True):
+            counts[owners[i]] += hidden
         return counts
 
     def _parts(self, text: str) -> list[str]:
-        if not self._splits_at_white_space or len(text) <= self._PART:
+        if not self.splits_at_white_space or len(text) <= self._PART:
             return [text]
-        return re.findall(rf"\S[\s\S]{{0,{self._PART}}}\S*", text)
+        return re.findall(rf"[^{SPACES}][\s\S]{{0,{self._PART}}}[^{SPACES}]*", text)
 
-    def _hidden(self, text: str, ids: Sequence[int]) -> int:
-        """Tokens that the unknown tokens of a text stand for, beyond one each."""
-        if self._unknown is None or self._unknown not in ids:
-            return 0
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        unknown = (
-            text[start:end]
-            for token, (start, end) in zip(encoding.ids, encoding.offsets, strict=True)
-            if token == self._unknown
-        )
-        return sum(max(0, -(-len(piece.encode()) // self._BYTES_A_TOKEN) - 1) for piece in unknown)
+    def _hidden(self, texts: list[str]) -> Iterator[int]:
+        """Tokens that the unknown tokens of each text stand for, beyond one each."""
+        for text, encoding in zip(
+            texts, self._tokenizer.encode_batch(texts, add_special_tokens=False), strict=True
+        ):
+            unknown = (
+                text[start:end]
+                for token, (start, end) in zip(encoding.ids, encoding.offsets, strict=True)
+                if token == self._unknown
+            )
+            yield sum(max(0, -(-len(piece.encode()) // self._BYTES_A_TOKEN) - 1) for piece in unknown)
 
 
 class TiktokenCounter:

@@ -15,6 +15,7 @@ from lingua_core import (
     MissingQueryError,
     PromptCompressor,
     ScorerError,
+    Segment,
     TokenCounterError,
 )
 from lingua_core.scorers import FixedScorer, PassageScores, ScoringTask
@@ -192,6 +193,9 @@ def test_bad_arguments_are_clear_errors(compressor: PromptCompressor, arguments:
         ({"device": "cuda"}, "onnxruntime-gpu"),
         ({"threads": 0}, "threads must be at least 1"),
         ({"always_keep": "x"}, "single str"),
+        ({"separator": 5}, "separator must be a str"),
+        ({"document_separator": None}, "document_separator must be a str"),
+        ({"keep_headings": "no"}, "keep_headings must be True or False"),
         ({"token_counter": 3}, "token_counter must be"),
         ({"token_counter": "/nonexistent/tokenizer.json"}, "no tiktoken encoding"),
     ],
@@ -244,6 +248,29 @@ def scores(keep: list[float], starts: list[int]) -> PassageScores:
 def test_a_scorer_that_breaks_its_protocol_is_a_clear_error(found: Any) -> None:
     with pytest.raises(ScorerError):
         PromptCompressor(model=Broken(found)).compress(["Text. More."], "q")
+
+
+class Cuts:
+    def __init__(self, *spans: tuple[int, int]) -> None:
+        self.spans = spans
+
+    def segment(self, text: str) -> list[Segment]:
+        return [Segment(*span) for span in self.spans]
+
+
+@pytest.mark.parametrize(
+    "spans", [[(0, 3), (2, 5)], [(0, 9)], [(3, 5), (0, 2)], [(0, 0)], [(0, 2)], [(3, 5)], []]
+)
+def test_a_segmenter_that_loses_or_repeats_text_is_a_clear_error(spans: Any) -> None:
+    with pytest.raises(InputError, match="segmenter"):
+        PromptCompressor(model=FixedScorer(), segmenter=Cuts(*spans)).compress(["ab cd"], "q")
+
+
+def test_a_segmenter_of_the_users_own_is_used() -> None:
+    result = PromptCompressor(model=FixedScorer(), segmenter=Cuts((0, 2), (3, 5))).compress(
+        ["ab cd"], "q", rate=0.5
+    )
+    assert result.text == "ab"
 
 
 def test_an_unused_instruction_is_noted(compressor: PromptCompressor) -> None:

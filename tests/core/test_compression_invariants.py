@@ -4,6 +4,7 @@ Most run with a stubbed model, so that many examples are cheap; the embedded mod
 """
 
 import copy
+import pickle
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -193,3 +194,29 @@ def test_compressing_makes_no_sockets_or_threads_that_stay() -> None:
     before = threading.active_count()
     PromptCompressor().compress(["One sentence here. Another one there."] * 5, "one?", rate=0.5)
     assert threading.active_count() == before
+
+
+def test_a_compressor_can_be_pickled_and_copied_also_after_use() -> None:
+    subject = PromptCompressor()
+    expected = subject.compress(["Cats sleep. Dogs bark at night."], "dogs?", rate=0.6).to_dict()
+    for twin in (pickle.loads(pickle.dumps(subject)), copy.deepcopy(subject)):
+        assert twin.compress(["Cats sleep. Dogs bark at night."], "dogs?", rate=0.6).to_dict() == expected
+
+
+def test_a_rate_keeps_the_best_sentence_of_a_short_text_whole() -> None:
+    texts = ["Lamps are lit at dusk. It was."]
+    best = PromptCompressor(model=FixedScorer(lambda _, text: float("dusk" in text)))
+    assert best.compress(texts, "q").text == "Lamps are lit at dusk."
+    assert best.compress(["Lamps are lit at dusk."], "q", rate=0.1).text == "Lamps are lit at dusk."
+    texts = ["Rome lies on the river Tiber. Dogs bark. Cats sleep all day long in the sun."]
+    best = PromptCompressor(model=FixedScorer(lambda _, text: float("Rome" in text)))
+    assert "Rome lies on the river Tiber." in best.compress(texts, "q", rate=0.4).text
+
+
+def test_neither_headings_nor_lead_ins_are_kept_without_what_they_introduce() -> None:
+    wants_heads = FixedScorer(lambda _, text: float(text.startswith("#") or text.endswith(":")))
+    subject = PromptCompressor(model=wants_heads)
+    text = "# A\n\n## B\n\nRome is a city.\n\nConsider:\n\n- Dogs bark.\n\n# C\n\n## D\n\nCats sleep all day."
+    assert subject.compress([text], "q", target_tokens=6).text == "Rome is a city."
+    assert subject.compress([text], "q", target_tokens=10).text == "# A\n\n## B\n\nRome is a city."
+    assert subject.compress(["# A\n\n## B"], "q", target_tokens=2).text == "# A"

@@ -72,7 +72,7 @@ def test_adjusting_finds_the_best_choice_in_the_window_if_there_is_one(
     items: list[tuple[int, int]], lower: int, width: int
 ) -> None:
     c = candidates([float(s) for s, _ in items], [cost for _, cost in items])
-    found = adjust_to_window(c, fill(c, c.start(), lower), lower=lower, upper=lower + width)
+    found = adjust_to_window(c, fill(c, c.start(), lower), bound=c.start(), lower=lower, upper=lower + width)
     subsets = [
         subset
         for r in range(len(items) + 1)

@@ -77,6 +77,13 @@ class OnnxEncoder:
                 done = dict(pool.map(run, order))
         return [done[i] for i in range(len(sequences))]
 
+    def __getstate__(self) -> dict[str, object]:
+        """For pickling and copying: everything but the loaded model, which loads again on first use."""
+        return {**self.__dict__, "_session": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
+
     def _loaded(self) -> "InferenceSession":
         with self._lock:
             if self._session is None:

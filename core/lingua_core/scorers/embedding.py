@@ -33,7 +33,7 @@ class _Sequence(NamedTuple):
     text: int
     ids: list[int]
     skip: int  # positions before the first taken token
-    owners: NDArray[np.int64]  # segment of each taken token, -1 for none
+    owners: NDArray[np.int64]  # segment of each taken token; 0 for all tokens of a query
 
 
 class EmbeddingScorer:
@@ -47,6 +47,8 @@ class EmbeddingScorer:
         folder: A model's folder with `model.onnx` and `tokenizer.json`; None for the embedded one.
         device: Where to run it.
         threads: Windows that run at once; None for all usable cores.
+        encoder: Runs the model instead of one made from `folder`, `device` and `threads`; its
+            vocabulary must be that of `folder`.
         window: Tokens of a passage that the encoder sees at once.
         overlap: Tokens that neighbouring windows share.
     """
@@ -61,6 +63,7 @@ class EmbeddingScorer:
         *,
         device: Device = "auto",
         threads: int | None = None,
+        encoder: OnnxEncoder | None = None,
         window: int = 256,
         overlap: int = 32,
     ) -> None:
@@ -70,7 +73,7 @@ class EmbeddingScorer:
                 f"overlap={overlap!r}."
             )
         self._folder = Path(folder) if folder is not None else ENCODER.folder
-        self._encoder = OnnxEncoder(self._folder, device=device, threads=threads)
+        self._encoder = encoder or OnnxEncoder(self._folder, device=device, threads=threads)
         self._window = window
         self._overlap = overlap
 
@@ -85,36 +88,32 @@ class EmbeddingScorer:
             _score_task(
                 task,
                 [next(of_passages) for _ in task.passages],
-                next(of_queries).mean(axis=0) if task.query is not None else None,
+                next(of_queries)[0] if task.query is not None else None,
             )
             for task in tasks
         ]
 
     def _embed(self, passages: Sequence[Passage], queries: Sequence[str]) -> list[Vector]:
-        """For each passage, then each query: sums of token states, shape (segments + 1, width).
-
-        The last row sums over all tokens that are in no segment, so that the rows sum to the whole.
-        """
+        """For each passage, then each query (one row): sums of token states, shape (segments, width)."""
         texts = [passage.text for passage in passages] + [encodable(query) for query in queries]
         titles = [passage.title for passage in passages] + [None] * len(queries)
         segments: list[Sequence[Segment]] = [p.segments for p in passages] + [()] * len(queries)
         sequences = self._sequences(texts, titles, segments)
 
-        def pooled(i: int, hidden: Vector) -> Vector:
+        def pooled(i: int, hidden: Vector) -> tuple[NDArray[np.int64], Vector]:
             sequence = sequences[i]
-            return _sum_by_owner(
-                hidden[sequence.skip : sequence.skip + len(sequence.owners)],
-                sequence.owners,
-                len(segments[sequence.text]) + 1,
-            )
+            taken = hidden[sequence.skip : sequence.skip + len(sequence.owners)]
+            return _sum_by_owner(taken, sequence.owners)
 
-        sums: list[Vector | None] = [None] * len(texts)
-        for sequence, partial in zip(
-            sequences, self._encoder.map(pooled, [s.ids for s in sequences]), strict=True
-        ):
-            known = sums[sequence.text]
-            sums[sequence.text] = partial if known is None else known + partial
-        return [vector for vector in sums if vector is not None]
+        parts = self._encoder.map(pooled, [sequence.ids for sequence in sequences])
+        sums = [np.zeros((max(1, len(row)), self._width(parts)), np.float32) for row in segments]
+        for sequence, (owners, partial) in zip(sequences, parts, strict=True):
+            sums[sequence.text][owners] += partial
+        return sums
+
+    @staticmethod
+    def _width(parts: Sequence[tuple[NDArray[np.int64], Vector]]) -> int:
+        return parts[0][1].shape[1] if parts else 1
 
     def _sequences(
         self, texts: list[str], titles: list[str | None], segments: list[Sequence[Segment]]
@@ -124,14 +123,31 @@ class EmbeddingScorer:
         heads = tokenizer.encode_batch_fast(
             [encodable(f"{title}. ") if title else "" for title in titles], add_special_tokens=False
         )
+        pieces, borders = _pieces(texts, segments)
+        encodings = tokenizer.encode_batch_fast(pieces, add_special_tokens=False)
         found: list[_Sequence] = []
-        for i, encoding in enumerate(tokenizer.encode_batch(texts, add_special_tokens=False)):
-            head = heads[i].ids[: self._window // 4]
-            ids = encoding.ids
-            owners = _owners(np.array(encoding.offsets, np.int64).reshape(-1, 2), segments[i])
-            for window in windows(len(ids), size=self._window - len(head) - 2, overlap=self._overlap):
-                found.append(_sequence(i, [cls, *head], ids, sep, window, owners))
+        for i in range(len(texts)):
+            own = [encoding.ids for encoding in encodings[borders[i] : borders[i + 1]]]
+            ids = [token for piece in own for token in piece]
+            owners = np.repeat(np.arange(len(own)), [len(piece) for piece in own])
+            head = [cls, *heads[i].ids[: self._window // 4]]
+            for window in windows(len(ids), size=self._window - len(head) - 1, overlap=self._overlap):
+                found.append(_sequence(i, head, ids, sep, window, owners))
         return found
+
+
+def _pieces(texts: list[str], segments: list[Sequence[Segment]]) -> tuple[list[str], list[int]]:
+    """The segments of all texts in one row, a text without segments as a whole; and where each begins.
+
+    Between segments there is only white space, so tokenizing them one by one loses nothing, gives each
+    token its owner, and runs on all cores.
+    """
+    pieces: list[str] = []
+    borders = [0]
+    for text, row in zip(texts, segments, strict=True):
+        pieces.extend([text[s.start : s.end] for s in row] or [text])
+        borders.append(len(pieces))
+    return pieces, borders
 
 
 def _sequence(
@@ -145,24 +161,13 @@ def _sequence(
     )
 
 
-def _owners(offsets: NDArray[np.int64], segments: Sequence[Segment]) -> NDArray[np.int64]:
-    """The segment in which each token begins, or -1."""
-    if not len(segments):
-        return np.full(len(offsets), -1, np.int64)
-    starts = np.fromiter((s.start for s in segments), np.int64, len(segments))
-    ends = np.fromiter((s.end for s in segments), np.int64, len(segments))
-    owner = np.searchsorted(starts, offsets[:, 0], side="right") - 1
-    return np.where((owner >= 0) & (offsets[:, 0] < ends[owner]), owner, -1)
-
-
-def _sum_by_owner(states: Vector, owners: NDArray[np.int64], rows: int) -> Vector:
-    sums = np.zeros((rows, states.shape[1]), np.float32)
+def _sum_by_owner(states: Vector, owners: NDArray[np.int64]) -> tuple[NDArray[np.int64], Vector]:
+    """The different owners of a window's tokens, and the sum of the states of each."""
     if not len(owners):
-        return sums
-    # Owners ascend, but for the -1 in between: runs of one owner are summed at once.
+        return owners, states[:0]
+    # Owners ascend: the run of each is summed at once.
     starts = np.flatnonzero(np.r_[True, owners[1:] != owners[:-1]])
-    np.add.at(sums, owners[starts], np.add.reduceat(states, starts, axis=0))
-    return sums
+    return owners[starts], np.add.reduceat(states, starts, axis=0)
 
 
 def _score_task(task: ScoringTask, sums: list[Vector], query: Vector | None) -> list[PassageScores]:

@@ -25,7 +25,8 @@ class LexicalScorer:
     """BM25 (Lucene's variant) of each segment for the query, from 0 to 1.
 
     A score is the fraction of the greatest BM25 score that the query could reach, so that it means
-    about the same for short and long questions. Title words count for every segment of a passage.
+    about the same for short and long questions. The words of the title count for every
+    segment of a passage, those of a heading for what is right below it.
 
     Without a query, a segment scores the mean tf-idf weight of its words, where a word weighs the more
     the more often its passage repeats it and the fewer segments hold it: informativeness.
@@ -56,7 +57,9 @@ class LexicalScorer:
         else:
             titles = [list(dict.fromkeys(terms(p.title or ""))) for p in task.passages]
             corpus = [
-                words + title for title, passage in zip(titles, segments, strict=True) for words in passage
+                words + title + (rows[segment.parent] if segment.parent >= 0 else [])
+                for title, rows, passage in zip(titles, segments, task.passages, strict=True)
+                for words, segment in zip(rows, passage.segments, strict=True)
             ]
             keep = self._bm25(corpus, terms(task.query))
         found: list[PassageScores] = []

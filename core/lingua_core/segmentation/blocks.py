@@ -38,6 +38,7 @@ _LINE_KINDS = re.compile(
     re.DOTALL,
 )
 _LINES = re.compile(r"[^\r\n\v\f\x85\u2028\u2029]*(?:\r\n|[\r\n\v\f\x85\u2028\u2029]|\Z)")
+_TITLES_IN_A_ROW = 3
 _TITLE = re.compile(r"\S.{0,78}[^\s.?!:;,…。？！：；，、]\s*\Z", re.DOTALL)
 
 
@@ -126,20 +127,34 @@ def _is_underline(text: str, line: _Line, below: _Line) -> bool:
 
 
 def _is_title(text: str, lines: list[_Line], i: int) -> bool:
-    """A short line without final punctuation, alone between blank lines, with a paragraph below."""
-    line = lines[i]
-    alone = (i == 0 or lines[i - 1].kind == "blank") and i + 2 < len(lines) and lines[i + 1].kind == "blank"
-    if (
-        line.kind not in ("text", "item")
-        or not alone
-        or lines[i + 2].kind not in ("text", "item", "row", "fence")
-    ):
+    """A short line without final punctuation, alone between blank lines, above a longer text.
+
+    Titles may follow each other; the last of them must stand above a text.
+    """
+    content = _title_like(text, lines, i)
+    if content is None:
         return False
+    for _ in range(_TITLES_IN_A_ROW):
+        i = _next_filled(lines, i)
+        if i < len(lines) and lines[i].end - lines[i].start > len(content) + 20:
+            return lines[i].kind in ("text", "item", "row", "fence")
+        if i >= len(lines) or _title_like(text, lines, i) is None:
+            return False
+    return False
+
+
+def _title_like(text: str, lines: list[_Line], i: int) -> str | None:
+    line = lines[i]
+    alone = (i == 0 or lines[i - 1].kind == "blank") and i + 1 < len(lines) and lines[i + 1].kind == "blank"
+    if line.kind not in ("text", "item") or not alone:
+        return None
     content = text[line.start : line.end].strip()
-    below = lines[i + 2]
-    return (
-        _TITLE.match(content) is not None
-        and content.count(" ") < 12
-        and (content[0].isupper() or content[0].isdigit())
-        and below.end - below.start > len(content) + 20
-    )
+    is_short = content.count(" ") < 12 and _TITLE.match(content) is not None
+    return content if is_short and (content[0].isupper() or content[0].isdigit()) else None
+
+
+def _next_filled(lines: list[_Line], i: int) -> int:
+    i += 1
+    while i < len(lines) and lines[i].kind == "blank":
+        i += 1
+    return i

@@ -35,6 +35,9 @@ class TextSegmenter:
             segments.extend(self._within(text, block, parent, language, first))
             if block.kind == "heading":
                 heading, lead = first, -1
+                above = first - 1
+                if above >= 0 and segments[above].kind == "heading":
+                    segments[first] = segments[first]._replace(parent=above)
             elif block.kind == "paragraph":
                 introduces = len(segments) > first and text[segments[-1].end - 1] in ":："
                 lead = len(segments) - 1 if introduces else -1

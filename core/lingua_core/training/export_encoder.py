@@ -47,6 +47,7 @@ def export_encoder(source: Path, target: Path) -> str:
 
     Raises:
         InputError: If `source` lacks a file or holds another architecture.
+        ModelError: If a file of `source` cannot be read.
         MissingDependencyError: If onnx or safetensors is not installed.
     """
     try:
@@ -60,11 +61,13 @@ def export_encoder(source: Path, target: Path) -> str:
             raise InputError(
                 f"{str(source)!r} holds no {name}. Pass the folder of a downloaded BERT-style model."
             )
-    config: dict[str, Any] = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    try:
+        config: dict[str, Any] = json.loads((source / "config.json").read_text(encoding="utf-8"))
+        tensors = load_file(source / "model.safetensors")
+    except Exception as error:  # safetensors' errors share no base class with json's
+        raise ModelError(f"The model in {str(source)!r} cannot be read: {error}") from error
     _check_config(config)
-    weights = {
-        name.removeprefix("bert."): array for name, array in load_file(source / "model.safetensors").items()
-    }
+    weights = {name.removeprefix("bert."): array for name, array in tensors.items()}
     model = _build(weights, config)
     target.mkdir(parents=True, exist_ok=True)
     unfinished = target / "model.onnx.unfinished"

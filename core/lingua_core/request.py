@@ -1,0 +1,133 @@
+"""One prompt on its way through the pipeline: from scores to candidates, from a selection to documents."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lingua_core.budget import Budget
+from lingua_core.fitting import Fitted
+from lingua_core.preparation import PreparedDocument
+from lingua_core.results import CompressedDocument, Note, ScoredSegment, compressed_document
+from lingua_core.scorers.base import PassageScores, ScoringTask, pool
+from lingua_core.segmentation import worth_keeping_alone
+from lingua_core.selection import Candidates
+
+__all__ = ["Request"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Request:
+    """One prompt's documents and query, with what is known of them so far.
+
+    Attributes:
+        prepared: The documents, segmented and counted, in input order.
+        query: The question, or None.
+        notes: What did not go the plain way before scoring.
+        scores: Scores of each document; None for one without text.
+    """
+
+    prepared: Sequence[PreparedDocument]
+    query: str | None
+    notes: Sequence[Note]
+    scores: list[PassageScores | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.scores = [None] * len(self.prepared)
+
+    def has_text(self) -> bool:
+        """Whether there is anything to score."""
+        return any(document.segments for document in self.prepared)
+
+    def task(self, instruction: str) -> ScoringTask:
+        """What the scorer is asked: the documents that have text."""
+        return ScoringTask(
+            query=self.query,
+            passages=[document.as_passage() for document in self.prepared if document.segments],
+            instruction=instruction,
+        )
+
+    def accept(self, scores: Sequence[PassageScores]) -> None:
+        """Take the scorer's answer to `task`."""
+        given = iter(scores)
+        self.scores = [next(given) if document.segments else None for document in self.prepared]
+
+    def relevance(self, index: int) -> float:
+        """The relevance of a document; 0 for one without text."""
+        scores = self.scores[index]
+        return float(scores.relevance) if scores else 0.0
+
+    def candidates(self, *, keep_headings: bool) -> Candidates:
+        """All segments in one row, as selection wants them."""
+        rows = self.prepared
+        scores = [
+            pool(scores, document.segments)
+            for document, scores in zip(rows, self.scores, strict=True)
+            if scores is not None
+        ]
+        parents: list[int] = []
+        for document in rows:
+            first = len(parents)
+            parents.extend([first + s.parent if s.parent >= 0 else -1 for s in document.segments])
+        alone = [flag for document in rows for flag in worth_keeping_alone(document.segments)]
+        if not keep_headings:
+            parents = [-1] * len(parents)
+            alone = [True] * len(alone)
+        return Candidates(
+            scores=np.concatenate(scores) if scores else np.zeros(0, np.float32),
+            costs=np.array([cost for document in rows for cost in document.costs], np.int64),
+            parents=np.array(parents, np.int64),
+            selectable=np.array(alone, np.bool_),
+            required=np.array([flag for document in rows for flag in document.required], np.bool_),
+        )
+
+    def documents(
+        self, candidates: Candidates, fitted: Fitted, *, separator: str
+    ) -> list[CompressedDocument]:
+        """Every document with its spans, kept or not, in input order."""
+        scores: list[float] = candidates.scores.tolist()
+        kept: list[bool] = fitted.kept.tolist()
+        found: list[CompressedDocument] = []
+        for i, prepared, at in self._rows():
+            segments = tuple(
+                ScoredSegment(segment.start, segment.end, segment.kind, score, cost, verdict)
+                for segment, score, cost, verdict in zip(
+                    prepared.segments, scores[at], prepared.costs, kept[at], strict=True
+                )
+            )
+            found.append(
+                compressed_document(
+                    prepared.document,
+                    index=i,
+                    spans=fitted.spans[i],
+                    score=self.relevance(i),
+                    origin_tokens=prepared.tokens,
+                    compressed_tokens=fitted.document_tokens[i],
+                    segments=segments,
+                    separator=separator,
+                )
+            )
+        return found
+
+    def outcome_notes(self, budget: Budget, candidates: Candidates, fitted: Fitted) -> Iterator[Note]:
+        """What did not go the plain way in selection."""
+        limit = budget.segment_limit(sum(document.tokens for document in self.prepared))
+        for i, document, at in self._rows():
+            if document.divided:
+                message = f"Sentences larger than the whole budget were divided ({document.divided} cuts)."
+                yield Note(code="divided_segment", message=message, document=i)
+            over = 0
+            if limit is not None:
+                over = int(((candidates.costs[at] > limit) & ~fitted.kept[at]).sum())
+            if over:
+                message = f"{over} pieces that may not be cut are larger than the budget and were dropped."
+                yield Note(code="protected_over_budget", message=message, document=i)
+        if len(fitted.kept) and not fitted.kept.any():
+            yield Note(code="nothing_kept", message=f"No segment passed {budget}.")
+
+    def _rows(self) -> Iterator[tuple[int, PreparedDocument, slice]]:
+        """Each document with its index and its place in the row of all segments."""
+        at = 0
+        for i, document in enumerate(self.prepared):
+            yield i, document, slice(at, at + len(document.segments))
+            at += len(document.segments)
