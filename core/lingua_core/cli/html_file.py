@@ -1,0 +1,43 @@
+"""A report on disk: the whole of it, or nothing."""
+
+import os
+from pathlib import Path
+
+from lingua_core.errors import InputError
+
+__all__ = ["check_html_target", "write_html"]
+
+
+def check_html_target(target: Path) -> None:
+    """Raise before any work is done if the report could not be written there.
+
+    Raises:
+        InputError: If the folder does not exist, or something that is no file has the name.
+    """
+    folder = _real(target).parent
+    if not folder.is_dir():
+        raise InputError(f"--html {str(target)!r}: the folder {str(folder)!r} does not exist. Make it first.")
+    if target.exists() and not target.is_file():
+        raise InputError(f"--html {str(target)!r} is no regular file. Give the name of a file to write.")
+
+
+def write_html(target: Path, page: str) -> None:
+    """Write beside the target, then put it in its place in one step.
+
+    Raises:
+        InputError: If the disk or the folder refuses.
+    """
+    place = _real(target)
+    unfinished = place.with_name(f".{place.name}.{os.getpid()}.unfinished")
+    try:
+        unfinished.write_bytes(page.encode("utf-8"))
+        unfinished.replace(place)
+    except OSError as error:
+        raise InputError(f"--html {str(target)!r} could not be written: {error.strerror}.") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _real(target: Path) -> Path:
+    """Where a link points to, so that the link stays."""
+    return Path(os.path.realpath(target))

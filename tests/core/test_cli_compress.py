@@ -1,0 +1,186 @@
+"""`lingua compress` through typer's runner: outputs, options, exit codes."""
+
+import json
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from lingua_core import __version__
+from lingua_core.cli import app
+
+ROME = "Rome lies on the river Tiber. Dogs bark at night. Cats sleep all day long in the sun."
+PARIS = "Paris lies on the river Seine. Bread is baked in the morning. Trains leave every hour."
+
+
+def lingua(*arguments: str | Path, stdin: str | bytes | None = None) -> Result:
+    return CliRunner().invoke(app(), [str(a) for a in arguments], input=stdin)
+
+
+def compress(*arguments: str | Path, stdin: str | bytes | None = None) -> Result:
+    return lingua("compress", "--method", "lexical", *arguments, stdin=stdin)
+
+
+def as_json(*arguments: str | Path, stdin: str | bytes | None = None) -> dict[str, Any]:
+    result = compress("--json", *arguments, stdin=stdin)
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def ids(found: dict[str, Any]) -> list[str]:
+    documents: Sequence[dict[str, Any]] = [*found["documents"], *found["dropped"]]
+    return [document["id"] for document in sorted(documents, key=lambda d: d["index"])]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "rome.txt").write_text(ROME, encoding="utf-8")
+    (tmp_path / "paris.md").write_text(f"# The city of Paris\n\n{PARIS}\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_text_goes_to_stdout_and_statistics_to_stderr(folder: Path) -> None:
+    result = compress(folder / "rome.txt", folder / "paris.md", "-q", "river Tiber", "--target-tokens", "12")
+    assert result.exit_code == 0
+    assert result.stdout == "Rome lies on the river Tiber.\n"
+    assert "tokens" in result.stderr
+    assert "(embedded)" in result.stderr
+    assert f"1 of 2 documents kept; dropped: {folder / 'paris.md'}" in result.stderr
+
+
+def test_quiet_prints_the_text_alone(folder: Path) -> None:
+    (folder / ".hidden").write_text("secret")
+    result = compress(folder, "-q", "river", "--quiet")
+    assert result.exit_code == 0
+    assert result.stderr == ""
+
+
+def test_default_method_is_the_embedded_model(folder: Path) -> None:
+    result = lingua(
+        "compress", folder / "rome.txt", "-q", "What do dogs do?", "--target-tokens", "8", "--json"
+    )
+    found = json.loads(result.stdout)
+    assert found["method"] == "extract"
+    assert "Dogs bark at night." in found["text"]
+
+
+def test_without_a_budget_half_is_kept_and_without_a_query_that_is_said(folder: Path) -> None:
+    result = compress(folder / "rome.txt")
+    assert result.exit_code == 0
+    assert "no question given" in result.stderr
+
+
+def test_json_is_the_whole_result(folder: Path) -> None:
+    result = compress(folder, "-q", "river", "--rate", "0.5", "--json")
+    found = json.loads(result.stdout)
+    assert result.stdout.count("\n") == 1
+    assert found["compressed_tokens"] <= found["origin_tokens"]
+    assert found["query"] == "river"
+
+
+def test_json_stays_utf8_with_lone_surrogates() -> None:
+    line = '{"id": "a\\ud800", "text": "Rome \\udfff lies on the Tiber.", "note": "\\ud83d"}'
+    result = compress("--jsonl", "--json", "-q", "Rome \ud801", "--rate", "1", stdin=line)
+    found = json.loads(result.stdout_bytes.decode("utf-8"))
+    assert found["documents"][0]["id"] == "a\ufffd"
+    assert found["documents"][0]["metadata"] == {"note": "\ufffd"}
+    text = compress("--jsonl", "--rate", "1", stdin=line)
+    assert text.stdout_bytes.decode("utf-8") == "Rome \ufffd lies on the Tiber.\n"
+
+
+def test_nothing_kept_is_exit_code_1_with_valid_json(folder: Path) -> None:
+    result = compress(folder, "-q", "zebra", "--threshold", "1000000", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["text"] == ""
+    assert "lingua: nothing was kept." in result.stderr
+    assert compress(folder, "-q", "zebra", "--threshold", "1000000").stdout == ""
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--rate", "0"],
+        ["--rate", "1.5"],
+        ["--rate", "nan"],
+        ["--target-tokens", "0"],
+        ["--rate", "0.5", "--target-tokens", "10"],
+        ["--token-counter", "./no/such/tokenizer.json"],
+    ],
+)
+def test_options_that_cannot_be_used_are_one_message_and_exit_code_2(
+    folder: Path, options: list[str]
+) -> None:
+    result = compress(folder, "-q", "river", *options)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.count("lingua: error: ") == 1
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("options", [["--rate", "much"], ["--method", "magic"], ["--nonsense"]])
+def test_malformed_options_are_usage_errors(folder: Path, options: list[str]) -> None:
+    assert compress(folder, *options).exit_code == 2
+
+
+def test_documents_can_be_ordered_by_relevance(folder: Path) -> None:
+    paths = (folder / "rome.txt", folder / "paris.md")
+    found = as_json(*paths, "-q", "Seine in Paris", "--rate", "1", "--order", "relevance")
+    assert [document["index"] for document in found["documents"]] == [1, 0]
+
+
+def test_html_report_is_written_whole_beside_the_text(folder: Path) -> None:
+    report = folder / "report.html"
+    report.write_text("old")
+    result = compress(folder / "rome.txt", "-q", "<b>river</b>", "--html", report)
+    assert result.exit_code == 0
+    html = report.read_text(encoding="utf-8")
+    assert html.startswith("<!DOCTYPE html>")
+    assert "&lt;b&gt;river" in html
+    assert sorted(path.name for path in folder.iterdir()) == ["paris.md", "report.html", "rome.txt"]
+
+
+def test_html_into_a_missing_folder_or_over_a_folder_fails_before_any_work(folder: Path) -> None:
+    for target in (folder / "no" / "report.html", folder):
+        result = compress(folder / "rome.txt", "-q", "river", "--html", target)
+        assert result.exit_code == 2
+        assert result.stdout == ""
+        assert "--html" in result.stderr
+
+
+def test_html_through_a_link_keeps_the_link(folder: Path) -> None:
+    (folder / "link.html").symlink_to(folder / "real.html")
+    assert compress(folder / "rome.txt", "--html", folder / "link.html").exit_code == 0
+    assert (folder / "link.html").is_symlink()
+    assert (folder / "real.html").is_file()
+
+
+def test_a_megabyte_on_one_line_works(tmp_path: Path) -> None:
+    path = tmp_path / "line.txt"
+    path.write_text("word " * 200_000, encoding="utf-8")
+    result = compress(path, "-q", "word", "--target-tokens", "100")
+    assert result.exit_code == 0
+    assert 0 < len(result.stdout) < 1000
+
+
+def test_version_and_help() -> None:
+    assert lingua("--version").stdout == f"lingua {__version__}\n"
+    text = lingua("compress", "--help").stdout
+    for expected in ("Exit codes", "--target-tokens", "--skip-unreadable", "--json"):
+        assert expected in text
+
+
+def test_bench_is_a_command_once_its_module_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = ModuleType("lingua_core.bench.cli")
+    bench.__spec__ = ModuleSpec("lingua_core.bench.cli", None)
+    group = typer.Typer(help="Measures.")
+    group.callback()(lambda: None)
+    group.command("speed")(lambda: typer.echo("fast"))
+    bench.__dict__["app"] = group
+    monkeypatch.setitem(sys.modules, "lingua_core.bench.cli", bench)
+    assert lingua("bench", "speed").stdout == "fast\n"

@@ -1,0 +1,89 @@
+"""`lingua train export-encoder`."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from lingua_core.cli import app
+
+
+def export(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app(), ["train", "export-encoder", *map(str, arguments)])
+
+
+def tiny_encoder(folder: Path) -> Path:
+    """A BERT of one layer with random weights."""
+    pytest.importorskip("onnx")
+    save_file = pytest.importorskip("safetensors.numpy").save_file
+    np = pytest.importorskip("numpy")
+    random = np.random.default_rng(0)
+    width, inner, words = 8, 16, 11
+
+    def array(*shape: int) -> object:
+        return random.normal(size=shape).astype(np.float32)
+
+    names = {
+        "embeddings.word_embeddings.weight": (words, width),
+        "embeddings.position_embeddings.weight": (16, width),
+        "embeddings.token_type_embeddings.weight": (2, width),
+    }
+    layer = "encoder.layer.0"
+    for part in ("query", "key", "value"):
+        names[f"{layer}.attention.self.{part}.weight"] = (width, width)
+        names[f"{layer}.attention.self.{part}.bias"] = (width,)
+    for name, shape in {
+        "attention.output.dense": (width, width),
+        "intermediate.dense": (inner, width),
+        "output.dense": (width, inner),
+    }.items():
+        names[f"{layer}.{name}.weight"] = shape
+        names[f"{layer}.{name}.bias"] = shape[:1]
+    for name in ("embeddings", f"{layer}.attention.output", f"{layer}.output"):
+        names[f"{name}.LayerNorm.weight"] = names[f"{name}.LayerNorm.bias"] = (width,)
+    folder.mkdir()
+    save_file({name: array(*shape) for name, shape in names.items()}, folder / "model.safetensors")
+    config = {
+        "model_type": "bert",
+        "num_hidden_layers": 1,
+        "hidden_size": width,
+        "num_attention_heads": 2,
+        "layer_norm_eps": 1e-12,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "tokenizer.json").write_text("{}")
+    return folder
+
+
+def test_export_prints_path_size_and_digest(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = export(tiny_encoder(tmp_path / "source"), "--out", out)
+    assert result.exit_code == 0, result.stderr
+    model = (out / "model.onnx").read_bytes()
+    digest = hashlib.sha256(model).hexdigest()
+    assert result.stdout == f"path    {out / 'model.onnx'}\nsize    {len(model)} bytes\nsha256  {digest}\n"
+    assert (out / "tokenizer.json").is_file()
+
+
+def test_a_folder_without_a_model_is_one_message(tmp_path: Path) -> None:
+    result = export(tmp_path, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("lingua: error: ")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("damaged", ["config.json", "model.safetensors"])
+def test_damaged_files_are_one_message(tmp_path: Path, damaged: str) -> None:
+    source = tiny_encoder(tmp_path / "source")
+    (source / damaged).write_text("{broken")
+    result = export(source, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("lingua: error: The model in ")
+
+
+def test_source_and_out_are_required(tmp_path: Path) -> None:
+    assert export().exit_code == 2
+    assert export(tmp_path).exit_code == 2
