@@ -1,0 +1,27 @@
+"""Lingua for LangChain: retrieved documents cut to what matters for the question.
+
+```python
+from langchain_lingua import LinguaCompressor
+
+compressor = LinguaCompressor(target_tokens=500)
+documents = compressor.compress_documents(retriever.invoke(question), question)
+```
+
+`LinguaCompressor` is a `BaseDocumentCompressor`, so it also goes into a `ContextualCompressionRetriever`
+or a `DocumentCompressorPipeline`. Needs the extra: `pip install "lingua-rag[langchain]"`.
+"""
+
+from importlib import import_module
+
+from lingua_core.errors import MissingDependencyError
+
+try:
+    import_module("langchain_core")
+except ImportError as error:
+    raise MissingDependencyError.for_extra(
+        "langchain-core", extra="langchain", purpose="langchain_lingua"
+    ) from error
+
+from langchain_lingua.compressor import LinguaCompressor
+
+__all__ = ["LinguaCompressor"]

@@ -1,0 +1,202 @@
+"""`LinguaCompressor`: the core's compressor as LangChain's document compressor."""
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypedDict
+
+from langchain_core.callbacks import Callbacks, adispatch_custom_event, dispatch_custom_event
+from langchain_core.documents import BaseDocumentCompressor, Document
+from langchain_core.load.serializable import Serializable
+from langchain_core.runnables import RunnableConfig, RunnableLambda
+from pydantic import ConfigDict, PrivateAttr, SkipValidation, ValidationError
+
+from langchain_lingua.conversion import from_core, to_core
+from lingua_core import (
+    DEFAULT_PROTECT,
+    Device,
+    LinguaError,
+    Method,
+    Order,
+    PromptCompressor,
+    Segmenter,
+    TokenCounter,
+)
+from lingua_core.scorers import Scorer
+
+__all__ = ["EVENT_NAME", "RUN_NAME", "LinguaCompressor"]
+
+RUN_NAME = "LinguaCompressor"
+EVENT_NAME = "lingua_compression"
+
+
+class _Retrieved(TypedDict):
+    documents: list[Document]
+    query: str
+
+
+class LinguaCompressor(BaseDocumentCompressor, Serializable):
+    """Cuts retrieved documents to what matters for the question, verbatim.
+
+    Returns fresh documents with the same `id` and a deep copy of the metadata, to which it adds
+    `relevance_score` and, under `lingua`, the kept character `spans` of the original `page_content`
+    with `origin_tokens` and `compressed_tokens`. Documents of which nothing is kept are left out.
+
+    Every call is a run named "LinguaCompressor" in traces, with a custom event "lingua_compression"
+    that holds the statistics and names the kept and dropped documents.
+
+    Options are fixed at construction; an instance may be used from many threads and tasks at once.
+
+    Attributes:
+        method: "extract" (the embedded model) or "lexical" (BM25, no model).
+        model: None, a local folder with a model, or a `lingua_core.scorers.Scorer`.
+        device: "auto", "cpu" or "cuda".
+        token_counter: How the reading model counts: None for the embedded tokenizer, the name of a
+            tiktoken encoding or Hugging Face tokenizer, or a function from text to int.
+        protect: Kinds and patterns of what is never cut in half.
+        always_keep: Patterns; a segment with a match is kept whatever its score.
+        keep_headings: Keep what introduces a kept segment with it.
+        segmenter: Cuts text into segments; None for the core's.
+        separator: Joins the kept pieces of a document.
+        document_separator: What will join the documents in the prompt; its tokens count for the budget.
+        threads: How many windows of text are scored at once; None for all usable cores.
+        target_tokens: The most tokens that all returned documents have together.
+        rate: The fraction of tokens to keep. At most one of `target_tokens`, `rate`, `threshold`.
+        threshold: Keep every segment that scores at least this.
+        order: "original", or "relevance" for the most relevant document first.
+        title_key: Metadata key whose value is the document's title, used for scoring; None for no titles.
+
+    Raises:
+        lingua_core.InputError: On construction, if an option cannot be used; see the message.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", frozen=True)
+
+    # The core checks its own options, with messages that say what to do; pydantic would coerce
+    # ("0.5" to 0.5) or answer with one line for each member of a union.
+    method: SkipValidation[Method] = "extract"
+    model: SkipValidation[str | Path | Scorer | None] = None
+    device: SkipValidation[Device] = "auto"
+    token_counter: SkipValidation[str | Callable[[str], int] | TokenCounter | None] = None
+    protect: SkipValidation[Collection[str | re.Pattern[str]]] = DEFAULT_PROTECT
+    always_keep: SkipValidation[Sequence[str | re.Pattern[str]]] = ()
+    keep_headings: bool = True
+    segmenter: SkipValidation[Segmenter | None] = None
+    separator: str = "\n"
+    document_separator: str = "\n\n"
+    threads: SkipValidation[int | None] = None
+    target_tokens: SkipValidation[int | None] = None
+    rate: SkipValidation[float | None] = None
+    threshold: SkipValidation[float | None] = None
+    order: SkipValidation[Order] = "original"
+    title_key: str | None = "title"
+
+    _core: PromptCompressor = PrivateAttr()
+
+    if not TYPE_CHECKING:  # type checkers read the constructor's signature off the fields
+
+        def __init__(self, **options: object) -> None:
+            try:
+                super().__init__(**options)
+            except ValidationError as error:
+                failure = _readable(error)
+            else:
+                return
+            raise failure
+
+    def model_post_init(self, context: object, /) -> None:
+        """Builds the core's compressor, and has it check every option."""
+        self._core = PromptCompressor(
+            self.method,
+            model=self.model,
+            device=self.device,
+            token_counter=self.token_counter,
+            protect=self.protect,
+            always_keep=self.always_keep,
+            keep_headings=self.keep_headings,
+            segmenter=self.segmenter,
+            separator=self.separator,
+            document_separator=self.document_separator,
+            threads=self.threads,
+        )
+        # Without documents no model runs, but the budget and the order are checked.
+        self._core.compress([], "?", **self._budget())
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy built anew, so that updated options are checked and take effect.
+
+        Args:
+            update: Options to change.
+            deep: Without influence: options are not changed after construction, and may be shared.
+        """
+        return type(self)(**{**dict(self), **(update or {})})
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Says that `langchain_core.load.dumps` may store the configuration.
+
+        Reviving takes `loads(text, allowed_objects=[LinguaCompressor],
+        valid_namespaces=["langchain_lingua"])`. Options that hold objects (a scorer, a function, a
+        compiled pattern) cannot be stored.
+        """
+        return True
+
+    def compress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
+    ) -> list[Document]:
+        """Compress the documents of one prompt.
+
+        Args:
+            documents: What was retrieved; not changed.
+            query: The question; a blank one keeps what is most informative by itself.
+            callbacks: Callbacks of the run that this one belongs to.
+
+        Raises:
+            lingua_core.ProtectedOverBudgetError: If what may not be cut is larger than the budget.
+        """
+        retrieved = _Retrieved(documents=list(documents), query=query)
+        return self._runnable().invoke(retrieved, {"callbacks": callbacks})
+
+    async def acompress_documents(
+        self, documents: Sequence[Document], query: str, callbacks: Callbacks | None = None
+    ) -> list[Document]:
+        """`compress_documents` without blocking the event loop; the same result."""
+        retrieved = _Retrieved(documents=list(documents), query=query)
+        return await self._runnable().ainvoke(retrieved, {"callbacks": callbacks})
+
+    def _runnable(self) -> RunnableLambda[_Retrieved, list[Document]]:
+        # A document compressor is no Runnable: only through one does its work show up in traces.
+        return RunnableLambda(self._compress, self._acompress, name=RUN_NAME)
+
+    def _compress(self, retrieved: _Retrieved, config: RunnableConfig) -> list[Document]:
+        documents = to_core(retrieved["documents"], self.title_key)
+        result = self._core.compress(documents, retrieved["query"], **self._budget())
+        dispatch_custom_event(EVENT_NAME, result.statistics(), config=config)
+        return from_core(result, retrieved["documents"])
+
+    async def _acompress(self, retrieved: _Retrieved, config: RunnableConfig) -> list[Document]:
+        documents = to_core(retrieved["documents"], self.title_key)
+        result = await self._core.acompress(documents, retrieved["query"], **self._budget())
+        await adispatch_custom_event(EVENT_NAME, result.statistics(), config=config)
+        return from_core(result, retrieved["documents"])
+
+    def _budget(self) -> "_Budget":
+        return _Budget(
+            target_tokens=self.target_tokens, rate=self.rate, threshold=self.threshold, order=self.order
+        )
+
+
+class _Budget(TypedDict):
+    target_tokens: int | None
+    rate: float | None
+    threshold: float | None
+    order: Order
+
+
+def _readable(error: ValidationError) -> Exception:
+    """The core's own error where pydantic has wrapped one, so that users see and catch that."""
+    for detail in error.errors():
+        cause = detail.get("ctx", {}).get("error")
+        if isinstance(cause, LinguaError):
+            return cause
+    return error

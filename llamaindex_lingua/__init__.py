@@ -1,0 +1,26 @@
+"""Lingua for LlamaIndex: retrieved nodes cut to what matters for the question.
+
+```python
+from llamaindex_lingua import LinguaPostprocessor
+
+query_engine = index.as_query_engine(node_postprocessors=[LinguaPostprocessor(target_tokens=500)])
+```
+
+Needs the extra: `pip install "lingua-rag[llamaindex]"`.
+"""
+
+from importlib import import_module
+
+from lingua_core.errors import MissingDependencyError
+
+try:
+    import_module("llama_index.core")
+except ImportError as error:
+    raise MissingDependencyError.for_extra(
+        "llama-index-core", extra="llamaindex", purpose="llamaindex_lingua"
+    ) from error
+
+from llamaindex_lingua.events import CompressionEndEvent, CompressionStartEvent
+from llamaindex_lingua.postprocessor import LinguaPostprocessor
+
+__all__ = ["CompressionEndEvent", "CompressionStartEvent", "LinguaPostprocessor"]

@@ -1,0 +1,74 @@
+"""Nodes of LlamaIndex to documents of the core, and back."""
+
+from collections.abc import Sequence
+
+from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore
+
+from lingua_core import CompressedDocument, CompressionResult, Document
+from llamaindex_lingua.events import CompressionEndEvent
+
+__all__ = ["METADATA_KEY", "end_event", "from_core", "text_positions", "to_core"]
+
+METADATA_KEY = "lingua"
+"""Where a compressed node's metadata says what was kept; excluded from prompts and embeddings."""
+
+
+def text_positions(nodes: Sequence[NodeWithScore]) -> list[int]:
+    """Positions of the nodes that have text; the others (images, empty nodes) are not compressed."""
+    return [i for i, scored in enumerate(nodes) if _text(scored.node).strip()]
+
+
+def to_core(
+    nodes: Sequence[NodeWithScore], positions: Sequence[int], title_key: str | None
+) -> list[Document]:
+    """Documents for the core; the metadata value under `title_key` is the title, if it is a str."""
+    return [_document(nodes[i], title_key) for i in positions]
+
+
+def from_core(
+    result: CompressionResult, nodes: Sequence[NodeWithScore], positions: Sequence[int]
+) -> list[NodeWithScore]:
+    """Deep copies of what was kept, in the result's order, with nodes without text in their places."""
+    kept_at = sorted(positions[kept.index] for kept in result.documents)
+    placed = dict(zip(kept_at, result.documents, strict=True))
+    compressed = set(positions)
+    return [
+        _compressed(nodes[positions[placed[i].index]], placed[i]) if i in placed else scored
+        for i, scored in enumerate(nodes)
+        if i in placed or i not in compressed
+    ]
+
+
+def end_event(result: CompressionResult) -> CompressionEndEvent:
+    """The statistics of a result."""
+    return CompressionEndEvent(**result.statistics())
+
+
+def _text(node: BaseNode) -> str:
+    return node.get_content(MetadataMode.NONE)
+
+
+def _document(scored: NodeWithScore, title_key: str | None) -> Document:
+    title: object = scored.node.metadata.get(title_key) if title_key is not None else None
+    return Document(
+        _text(scored.node),
+        id=scored.node.node_id,
+        title=title if isinstance(title, str) else None,
+        score=scored.score,
+    )
+
+
+def _compressed(original: NodeWithScore, kept: CompressedDocument) -> NodeWithScore:
+    fresh = original.model_copy(deep=True)
+    node = fresh.node
+    node.set_content(kept.text)
+    node.metadata[METADATA_KEY] = {
+        "relevance": float(kept.score),
+        "spans": [[start, end] for start, end in kept.spans],
+        "origin_tokens": kept.origin_tokens,
+        "compressed_tokens": kept.compressed_tokens,
+    }
+    for excluded in (node.excluded_llm_metadata_keys, node.excluded_embed_metadata_keys):
+        if METADATA_KEY not in excluded:
+            excluded.append(METADATA_KEY)
+    return fresh

@@ -1,0 +1,208 @@
+"""`LinguaPostprocessor`: the core's compressor as LlamaIndex's node postprocessor."""
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypedDict
+
+from llama_index.core.instrumentation import (
+    get_dispatcher,  # pyright: ignore[reportPrivateImportUsage]  # the documented place, a re-export
+)
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import NodeWithScore, QueryBundle
+from pydantic import ConfigDict, Field, PrivateAttr, SkipValidation, ValidationError
+
+from lingua_core import (
+    DEFAULT_PROTECT,
+    CompressionResult,
+    Device,
+    Document,
+    LinguaError,
+    Method,
+    Order,
+    PromptCompressor,
+    Segmenter,
+    TokenCounter,
+)
+from lingua_core.scorers import Scorer
+from llamaindex_lingua.conversion import end_event, from_core, text_positions, to_core
+from llamaindex_lingua.counting import SettingsCounter
+from llamaindex_lingua.events import CompressionStartEvent
+
+__all__ = ["LinguaPostprocessor"]
+
+dispatcher = get_dispatcher(__name__)
+
+
+class LinguaPostprocessor(BaseNodePostprocessor):
+    """Cuts retrieved nodes to what matters for the question, verbatim.
+
+    Returns deep copies that keep id, relationships, metadata and the retriever's score, and adds
+    under the metadata key `lingua` the `relevance`, the kept character `spans` of the original text,
+    `origin_tokens` and `compressed_tokens`; prompts and embeddings do not see that key. Nodes of
+    which nothing is kept are left out. Nodes without text pass through untouched, in their place.
+
+    Every call dispatches a `CompressionStartEvent` and a `CompressionEndEvent` with the statistics.
+
+    Options are fixed at construction; an instance may be used from many threads and tasks at once.
+
+    Raises:
+        lingua_core.InputError: On construction, if an option cannot be used; see the message.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    # The core checks its own options, with messages that say what to do; pydantic would coerce
+    # ("0.5" to 0.5) or answer with one line for each member of a union. Each field is frozen by
+    # itself, because query engines set `callback_manager` on their postprocessors.
+    method: SkipValidation[Method] = Field(
+        "extract", frozen=True, description='"extract" (the embedded model) or "lexical" (BM25, no model).'
+    )
+    model: SkipValidation[str | Path | Scorer | None] = Field(
+        None, frozen=True, description="None, a local folder with a model, or a lingua_core.scorers.Scorer."
+    )
+    device: SkipValidation[Device] = Field("auto", frozen=True, description='"auto", "cpu" or "cuda".')
+    token_counter: SkipValidation[str | Callable[[str], int] | TokenCounter | None] = Field(
+        None,
+        frozen=True,
+        description="How the reading model counts: None for the embedded tokenizer, the name of a tiktoken "
+        'encoding or Hugging Face tokenizer, a function from text to int, or "settings" for what '
+        "Settings.tokenizer is at construction.",
+    )
+    protect: SkipValidation[Collection[str | re.Pattern[str]]] = Field(
+        DEFAULT_PROTECT, frozen=True, description="Kinds and patterns of what is never cut in half."
+    )
+    always_keep: SkipValidation[Sequence[str | re.Pattern[str]]] = Field(
+        (), frozen=True, description="Patterns; a segment with a match is kept whatever its score."
+    )
+    keep_headings: bool = Field(True, frozen=True, description="Keep what introduces a kept segment with it.")
+    segmenter: SkipValidation[Segmenter | None] = Field(
+        None, frozen=True, description="Cuts text into segments; None for the core's."
+    )
+    separator: str = Field("\n", frozen=True, description="Joins the kept pieces of a node.")
+    document_separator: str = Field(
+        "\n\n",
+        frozen=True,
+        description="What will join the nodes in the prompt; its tokens count for the budget.",
+    )
+    threads: SkipValidation[int | None] = Field(
+        None,
+        frozen=True,
+        description="How many windows of text are scored at once; None for all usable cores.",
+    )
+    target_tokens: SkipValidation[int | None] = Field(
+        None, frozen=True, description="The most tokens that all compressed nodes have together."
+    )
+    rate: SkipValidation[float | None] = Field(
+        None,
+        frozen=True,
+        description="The fraction of tokens to keep. At most one of target_tokens, rate and threshold.",
+    )
+    threshold: SkipValidation[float | None] = Field(
+        None, frozen=True, description="Keep every segment that scores at least this."
+    )
+    order: SkipValidation[Order] = Field(
+        "original", frozen=True, description='"original", or "relevance" for the most relevant node first.'
+    )
+    title_key: str | None = Field(
+        "title",
+        frozen=True,
+        description="Metadata key whose value is the node's title, used for scoring; None for no titles.",
+    )
+
+    _core: PromptCompressor = PrivateAttr()
+
+    if not TYPE_CHECKING:  # type checkers read the constructor's signature off the fields
+
+        def __init__(self, **options: object) -> None:
+            try:
+                super().__init__(**options)
+            except ValidationError as error:
+                failure = _readable(error)
+            else:
+                return
+            raise failure
+
+    def model_post_init(self, context: object, /) -> None:
+        """Builds the core's compressor, and has it check every option."""
+        self._core = PromptCompressor(
+            self.method,
+            model=self.model,
+            device=self.device,
+            token_counter=SettingsCounter() if self.token_counter == "settings" else self.token_counter,
+            protect=self.protect,
+            always_keep=self.always_keep,
+            keep_headings=self.keep_headings,
+            segmenter=self.segmenter,
+            separator=self.separator,
+            document_separator=self.document_separator,
+            threads=self.threads,
+        )
+        # Without documents no model runs, but the budget and the order are checked.
+        self._core.compress([], "?", **self._budget())
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy built anew, so that updated options are checked and take effect.
+
+        Args:
+            update: Options to change.
+            deep: Without influence: options are not changed after construction, and may be shared.
+        """
+        return type(self)(**{**dict(self), **(update or {})})
+
+    @classmethod
+    def class_name(cls) -> str:
+        """The name that `to_dict` stores."""
+        return "LinguaPostprocessor"
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        positions, documents, query = self._begin(nodes, query_bundle)
+        result = self._core.compress(documents, query, **self._budget())
+        return _end(result, nodes, positions)
+
+    @dispatcher.span
+    async def _apostprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        positions, documents, query = self._begin(nodes, query_bundle)
+        result = await self._core.acompress(documents, query, **self._budget())
+        return _end(result, nodes, positions)
+
+    def _begin(
+        self, nodes: Sequence[NodeWithScore], query_bundle: QueryBundle | None
+    ) -> tuple[list[int], list[Document], str | None]:
+        positions = text_positions(nodes)
+        query = query_bundle.query_str if query_bundle is not None else None
+        node_ids = [nodes[i].node.node_id for i in positions]
+        dispatcher.event(CompressionStartEvent(query=query, method=self.method, node_ids=node_ids))
+        return positions, to_core(nodes, positions, self.title_key), query
+
+    def _budget(self) -> "_Budget":
+        return _Budget(
+            target_tokens=self.target_tokens, rate=self.rate, threshold=self.threshold, order=self.order
+        )
+
+
+class _Budget(TypedDict):
+    target_tokens: int | None
+    rate: float | None
+    threshold: float | None
+    order: Order
+
+
+def _end(
+    result: CompressionResult, nodes: Sequence[NodeWithScore], positions: Sequence[int]
+) -> list[NodeWithScore]:
+    dispatcher.event(end_event(result))
+    return from_core(result, nodes, positions)
+
+
+def _readable(error: ValidationError) -> Exception:
+    """The core's own error where pydantic has wrapped one, so that users see and catch that."""
+    for detail in error.errors():
+        cause = detail.get("ctx", {}).get("error")
+        if isinstance(cause, LinguaError):
+            return cause
+    return error
