@@ -1,0 +1,78 @@
+"""`lingua bench`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lingua_core.bench.measuring import Figure
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Measure Lingua on this machine, as ratios to floors and peers of the same run.",
+    no_args_is_help=True,
+)
+
+
+@app.callback()
+def _bench() -> None:  # pyright: ignore[reportUnusedFunction]  # typer keeps it: it makes `speed` a subcommand
+    pass
+
+
+@app.command()
+def speed(
+    data: Annotated[
+        Path | None, typer.Option(help="JSON lines with a field 'text'; default: the shipped demo documents.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds of each measurement.")] = 5,
+    long_tokens: Annotated[int, typer.Option(min=1000, help="Tokens of the long document.")] = 50_000,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Start-up, throughput, time outside the model, memory."""
+    from rich.console import Console
+
+    from lingua_core.bench.speed import measure_speed
+
+    progress = Console(stderr=True)
+    figures: list[Figure] = []
+    with progress.status("measuring") as status:
+        for figure in measure_speed(data=data, repeats=repeats, long_tokens=long_tokens):
+            figures.append(figure)
+            status.update(f"measured: {figure.name}")
+    if as_json:
+        typer.echo(json.dumps({"machine": _machine(), "figures": [f.to_dict() for f in figures]}, indent=2))
+    else:
+        _show(figures)
+
+
+def _machine() -> dict[str, str | int]:
+    import platform
+
+    from lingua_core.models.onnx_encoder import usable_cores
+
+    return {"python": platform.python_version(), "machine": platform.machine(), "cores": usable_cores()}
+
+
+def _show(figures: list[Figure]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    machine = _machine()
+    table = Table(title=f"{machine['cores']} cores, {machine['machine']}, Python {machine['python']}")
+    table.add_column("figure")
+    table.add_column("median", justify="right")
+    table.add_column("against", overflow="fold")
+    table.add_column("ratio", justify="right")
+    for figure in figures:
+        against = f"{figure.reference_name}: {_number(figure.reference)}" if figure.reference else figure.note
+        ratio = f"{figure.ratio:.2f}" if figure.ratio is not None else ""
+        table.add_row(figure.name, f"{_number(figure.value)} {figure.unit}", against, ratio)
+    Console().print(table)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
