@@ -2,8 +2,7 @@
 
 The passage, headed by its title, goes through the encoder as a whole, and each segment's vector is
 the mean of its tokens' states ("late chunking", arXiv 2409.04701): one pass a passage, and a sentence
-that says "it" is embedded with what "it" means. On the development questions this keeps as many
-answers as embedding every sentence by itself (see docs/benchmarks.md).
+that says "it" is embedded with what "it" means.
 """
 
 from collections.abc import Sequence
@@ -39,9 +38,9 @@ class _Sequence(NamedTuple):
 class EmbeddingScorer:
     """Cosine similarity between the query and each segment, from -1 to 1.
 
-    A passage is as relevant as its best segment, which ranks passages better than the similarity of
-    the whole does. Without a query, segments are scored by centrality: similarity to the mean of their
-    passage; and passages by similarity to the mean of all passages of the task.
+    A passage is as relevant as its best segment: one sentence can answer a question. Without a query,
+    segments are scored by centrality: similarity to the mean of their passage; and passages by
+    similarity to the mean of all passages of the task.
 
     Args:
         folder: A model's folder with `model.onnx` and `tokenizer.json`; None for the embedded one.
