@@ -82,3 +82,10 @@ def test_bad_data_is_a_clear_error(tmp_path: Path, content: str) -> None:
 def test_a_ratio_needs_a_reference() -> None:
     assert Figure(name="x", value=1, unit="s").ratio is None
     assert Figure(name="x", value=1, unit="s", reference=2).ratio == 0.5
+
+
+def test_missing_data_ends_with_a_message_and_no_traceback() -> None:
+    done = CliRunner().invoke(app, ["speed", "--data", "nowhere.jsonl"])
+    assert done.exit_code == 2
+    assert "lingua: error:" in done.stderr
+    assert "Traceback" not in done.output

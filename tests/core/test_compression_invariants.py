@@ -3,17 +3,28 @@
 Most run with a stubbed model, so that many examples are cheap; the embedded model has its own tests.
 """
 
+import asyncio
 import copy
+import os
 import pickle
+import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingua_core import CompressionResult, Document, PromptCompressor, ProtectedOverBudgetError, Span
+from lingua_core import (
+    CompressedDocument,
+    CompressionResult,
+    Document,
+    PromptCompressor,
+    ProtectedOverBudgetError,
+    Span,
+)
 from lingua_core.scorers import FixedScorer
 
 COUNTERS: dict[str, Callable[[str], int] | None] = {
@@ -220,3 +231,45 @@ def test_neither_headings_nor_lead_ins_are_kept_without_what_they_introduce() ->
     assert subject.compress([text], "q", target_tokens=6).text == "Rome is a city."
     assert subject.compress([text], "q", target_tokens=10).text == "# A\n\n## B\n\nRome is a city."
     assert subject.compress(["# A\n\n## B"], "q", target_tokens=2).text == "# A"
+
+
+@pytest.mark.parametrize("method", ["extract", "lexical"])
+def test_no_global_state_is_touched(method: str) -> None:
+    before = (random.getstate(), str(np.random.get_state()), dict(os.environ), os.getcwd())
+    PromptCompressor(method).compress(["Cats sleep. Dogs bark."], "dogs", rate=0.6)  # type: ignore[arg-type]
+    assert (random.getstate(), str(np.random.get_state()), dict(os.environ), os.getcwd()) == before
+
+
+@pytest.mark.parametrize("method", ["extract", "lexical"])
+async def test_many_tasks_share_one_compressor(method: str) -> None:
+    subject = PromptCompressor(method)  # type: ignore[arg-type]
+    batch = [[f"Cats sleep {n} hours. Dogs bark at night.", "Tea is grown in Assam."] for n in range(20)]
+    expected = [subject.compress(texts, "How long do cats sleep?", rate=0.6).to_dict() for texts in batch]
+    found = await asyncio.gather(
+        *(subject.acompress(texts, "How long do cats sleep?", rate=0.6) for texts in batch)
+    )
+    assert [result.to_dict() for result in found] == expected
+
+
+def test_whatever_is_not_kept_or_not_plain_is_told(generated: dict[str, st.SearchStrategy[str]]) -> None:
+    subject = compressor()
+
+    @given(st.lists(generated["texts"], max_size=4), st.integers(1, 40), st.sampled_from(["q", "", None]))
+    def check(texts: list[str], target: int, query: str | None) -> None:
+        try:
+            result = subject.compress(texts, query, target_tokens=target, instruction="Be brief.")
+        except ProtectedOverBudgetError:
+            return
+        codes = {note.code for note in result.notes}
+        assert "unused_instruction" in codes
+        assert ("no_documents" in codes) == (not texts)
+        assert ("blank_query" in codes) == (query == "")
+        if any(text.strip() for text in texts) and not result.documents:
+            assert "nothing_kept" in codes
+        check_no_document_vanishes(result, [d.source for d in sorted_by_index(result)])
+
+    check()
+
+
+def sorted_by_index(result: CompressionResult) -> list[CompressedDocument]:
+    return sorted((*result.documents, *result.dropped), key=lambda d: d.index)

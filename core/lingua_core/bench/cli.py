@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from lingua_core.bench.measuring import Figure
+from lingua_core.cli.ending import clean_endings, write_stdout
 
 __all__ = ["app"]
 
@@ -31,20 +32,26 @@ def speed(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Start-up, throughput, time outside the model, memory."""
+    with clean_endings():
+        figures = _measured(data, repeats, long_tokens)
+        if as_json:
+            report = {"machine": _machine(), "figures": [figure.to_dict() for figure in figures]}
+            write_stdout(json.dumps(report, indent=2) + "\n")
+        else:
+            _show(figures)
+
+
+def _measured(data: Path | None, repeats: int, long_tokens: int) -> list[Figure]:
     from rich.console import Console
 
     from lingua_core.bench.speed import measure_speed
 
-    progress = Console(stderr=True)
     figures: list[Figure] = []
-    with progress.status("measuring") as status:
+    with Console(stderr=True).status("measuring") as status:
         for figure in measure_speed(data=data, repeats=repeats, long_tokens=long_tokens):
             figures.append(figure)
             status.update(f"measured: {figure.name}")
-    if as_json:
-        typer.echo(json.dumps({"machine": _machine(), "figures": [f.to_dict() for f in figures]}, indent=2))
-    else:
-        _show(figures)
+    return figures
 
 
 def _machine() -> dict[str, str | int]:

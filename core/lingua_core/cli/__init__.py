@@ -1,15 +1,14 @@
-"""The command line: `lingua compress`, `lingua demo`, `lingua train`.
+"""The command line: `lingua compress`, `lingua demo`, `lingua bench`, `lingua train`.
 
 Results go to stdout, everything else to stderr. Exit codes are in `lingua_core.cli.ending`.
 """
 
 import sys
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
+from lingua_core.bench import cli as bench
 from lingua_core.cli import compress, demo, train
 from lingua_core.cli.ending import INTERRUPTED
 
@@ -30,10 +29,7 @@ def app() -> typer.Typer:
     lingua.command("compress")(compress.compress)
     lingua.command("demo")(demo.demo)
     lingua.add_typer(train.app(), name="train")
-    if find_spec("lingua_core.bench.cli") is not None:
-        bench = getattr(import_module("lingua_core.bench.cli"), "app", None)
-        if isinstance(bench, typer.Typer):
-            lingua.add_typer(bench, name="bench")
+    lingua.add_typer(bench.app, name="bench")
     return lingua
 
 
