@@ -139,8 +139,8 @@ def fit(
     """Select segments so that the rendered text meets the budget.
 
     For "target_tokens" the count never exceeds the target. For "rate" it is brought within
-    `RATE_TOLERANCE` of the rate wherever some choice of segments is. Where none
-    is, the best segment is kept, also if that alone is more than asked for.
+    `RATE_TOLERANCE` of the rate wherever some choice of segments is, else near it; at least the best
+    segment is kept.
 
     Raises:
         ProtectedOverBudgetError: If what must be kept is larger than the budget, or nothing fits
@@ -178,8 +178,10 @@ def _fit_rate(fitter: _Fitter, rate: float, origin: int) -> Fitted:
     greedy = fitter.measure(start)
     if greedy.tokens <= goal:
         greedy = fitter.at_most(ceiling, goal, start)
-    if floor <= greedy.tokens <= ceiling or origin < RATE_ENFORCED_FROM:
+    if floor <= greedy.tokens <= ceiling:
         return greedy
+    if origin < RATE_ENFORCED_FROM:
+        return _nearer(fitter, greedy, rate * origin)
     # The costs of segments are estimates; what counts is the measured result.
     drift = greedy.tokens - int(candidates.costs[greedy.kept].sum())
     for bound in (start, candidates.start()):
@@ -188,7 +190,16 @@ def _fit_rate(fitter: _Fitter, rate: float, origin: int) -> Fitted:
         )
         if adjusted is not None and floor <= (fitted := fitter.measure(adjusted)).tokens <= ceiling:
             return fitted
-    return greedy
+    return _nearer(fitter, greedy, rate * origin)
+
+
+def _nearer(fitter: _Fitter, greedy: Fitted, wanted: float) -> Fitted:
+    """The selection, or the one with the best segment that is left added, if that is nearer."""
+    left = [i for i in fitter.candidates.ranking if not greedy.kept[i]][:1]
+    larger = greedy.kept.copy()
+    fitter.candidates.keep(larger, left)
+    more = fitter.measure(larger)
+    return min((greedy, more), key=lambda fitted: abs(fitted.tokens - wanted))
 
 
 def _explain_nothing(candidates: Candidates, allowance: int, counter: TokenCounter) -> None:
