@@ -14,6 +14,8 @@ RATE_TOLERANCE = 0.02
 RATE_ENFORCED_FROM = 50
 """Inputs of fewer tokens are not bent to a rate: which sentences are kept matters more there."""
 
+_LARGEST = 2**53  # tokens; beyond that, floats stop being exact
+
 LONG_SENTENCE = 100
 """Tokens of a sentence that may be divided to meet a rate."""
 
@@ -104,7 +106,7 @@ def _checked_target(target_tokens: int) -> int:
         ) from error
     if isinstance(target_tokens, bool) or tokens < 1:
         raise BudgetError(f"target_tokens must be at least 1, got {target_tokens!r}.")
-    return tokens
+    return min(tokens, _LARGEST)
 
 
 def _checked_rate(rate: float) -> float:

@@ -22,6 +22,7 @@ from lingua_core.tokens import TokenCounter, adds_up
 __all__ = ["Fitted", "fit"]
 
 _ROUNDS = 8
+_TRIES = 50
 Selection = NDArray[np.bool_]
 
 
@@ -55,6 +56,12 @@ class _Fitter:
     def __post_init__(self) -> None:
         self.adds_up = adds_up(self.counter, self.document_separator)
 
+    def everything(self) -> Fitted:
+        """All texts as they are, with the white space at their ends: nothing is to be cut."""
+        spans = [(Span(0, len(d.document.text)),) if d.segments else () for d in self.prepared]
+        kept = np.ones(len(self.candidates.scores), np.bool_)
+        return self._counted(spans, kept, [document.tokens for document in self.prepared])
+
     def measure(self, kept: Selection) -> Fitted:
         """Render and count; the only place that decides what a selection costs."""
         spans: list[tuple[Span, ...]] = []
@@ -63,9 +70,12 @@ class _Fitter:
         at = 0
         for document in self.prepared:
             row = verdicts[at : at + len(document.segments)]
-            spans.append(kept_spans(document.text, document.segments, row))
+            spans.append(kept_spans(document.segments, row))
             sums.append(sum([cost for cost, keep in zip(document.costs, row, strict=True) if keep]))
             at += len(row)
+        return self._counted(spans, kept, sums)
+
+    def _counted(self, spans: list[tuple[Span, ...]], kept: Selection, sums: list[int]) -> Fitted:
         texts = {
             i: render(document.document.text, spans[i], self.separator)
             for i, document in enumerate(self.prepared)
@@ -101,7 +111,9 @@ class _Fitter:
             if (larger == kept).all():
                 break
             kept = larger
-        return best if best is not None else self._until_it_holds(kept, ceiling)
+        if best is None:
+            best = self._until_it_holds(kept, ceiling)
+        return best if best.kept.any() else self._any_that_fits(ceiling, best)
 
     def _until_it_holds(self, kept: Selection, ceiling: int) -> Fitted:
         while (now := self.measure(kept)).tokens > ceiling:
@@ -112,6 +124,16 @@ class _Fitter:
                     break
             kept = smaller
         return now
+
+    def _any_that_fits(self, ceiling: int, nothing: Fitted) -> Fitted:
+        """The best single segment within the ceiling: costs may have been far off."""
+        for i in self.candidates.ranking[:_TRIES]:
+            kept = self.candidates.start()
+            self.candidates.keep(kept, [i])
+            alone = self.measure(kept)
+            if 0 < alone.tokens <= ceiling:
+                return alone
+        return nothing
 
     def check_required(self, ceiling: int) -> None:
         """Raise if what must be kept does not fit."""
@@ -152,8 +174,8 @@ def fit(
     origin = sum(document.tokens for document in prepared)
     allowance = budget.allowance(origin) or 0
     if allowance >= origin:
-        everything = fitter.measure(np.ones(len(candidates.scores), np.bool_))
-        if everything.tokens <= allowance:
+        everything = fitter.everything()
+        if everything.tokens <= allowance or budget.kind == "rate":
             return everything
     if budget.kind == "rate":
         return _fit_rate(fitter, budget.value, origin)
@@ -181,25 +203,27 @@ def _fit_rate(fitter: _Fitter, rate: float, origin: int) -> Fitted:
     if floor <= greedy.tokens <= ceiling:
         return greedy
     if origin < RATE_ENFORCED_FROM:
-        return _nearer(fitter, greedy, rate * origin)
+        return _nearest(fitter, [greedy], rate * origin)
     # The costs of segments are estimates; what counts is the measured result.
     drift = greedy.tokens - int(candidates.costs[greedy.kept].sum())
+    measured = [greedy]
     for bound in (start, candidates.start()):
         adjusted = adjust_to_window(
             candidates, greedy.kept, bound=bound, lower=max(0, floor - drift), upper=ceiling - drift
         )
-        if adjusted is not None and floor <= (fitted := fitter.measure(adjusted)).tokens <= ceiling:
-            return fitted
-    return _nearer(fitter, greedy, rate * origin)
+        if adjusted is not None:
+            measured.append(fitter.measure(adjusted))
+            if floor <= measured[-1].tokens <= ceiling:
+                return measured[-1]
+    return _nearest(fitter, measured, rate * origin)
 
 
-def _nearer(fitter: _Fitter, greedy: Fitted, wanted: float) -> Fitted:
-    """The selection, or the one with the best segment that is left added, if that is nearer."""
-    left = [i for i in fitter.candidates.ranking if not greedy.kept[i]][:1]
-    larger = greedy.kept.copy()
+def _nearest(fitter: _Fitter, measured: Sequence[Fitted], wanted: float) -> Fitted:
+    """Of the selections, and the first with the best segment that is left added, the nearest."""
+    left = [i for i in fitter.candidates.ranking if not measured[0].kept[i]][:1]
+    larger = measured[0].kept.copy()
     fitter.candidates.keep(larger, left)
-    more = fitter.measure(larger)
-    return min((greedy, more), key=lambda fitted: abs(fitted.tokens - wanted))
+    return min((*measured, fitter.measure(larger)), key=lambda fitted: abs(fitted.tokens - wanted))
 
 
 def _explain_nothing(candidates: Candidates, allowance: int, counter: TokenCounter) -> None:

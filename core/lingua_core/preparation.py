@@ -14,6 +14,9 @@ from lingua_core.unicode import encodable
 
 __all__ = ["Preparation", "PreparedDocument"]
 
+_LONGEST_SEGMENT = 1200
+"""Characters. Longer sentences (transcripts, registers, minified text) are divided always."""
+
 
 @dataclass(slots=True, kw_only=True)
 class PreparedDocument:
@@ -66,7 +69,7 @@ class Preparation:
     def prepare(self, documents: Sequence[Document]) -> list[PreparedDocument]:
         """Segments and counts of all documents, each kind of count in one batch."""
         texts = [encodable(document.text) for document in documents]
-        segments = [self._protection.keep_whole(t, self._segment(t)) if t else [] for t in texts]
+        segments = [self._segment(t) if t else [] for t in texts]
         costs = self._count(texts, segments)
         exact = [self._is_exact(t, row) for t, row in zip(texts, segments, strict=True)]
         rest = iter(self._counter.count([d.text for d, e in zip(documents, exact, strict=True) if not e]))
@@ -95,13 +98,25 @@ class Preparation:
     def _segment(self, text: str) -> list[Segment]:
         segments = self._segmenter.segment(text)
         # The default segmenter's output is property-tested; anyone else's is checked.
-        return segments if isinstance(self._segmenter, TextSegmenter) else check_segments(text, segments)
+        checked = segments if isinstance(self._segmenter, TextSegmenter) else check_segments(text, segments)
+        whole = self._protection.keep_whole(text, checked)
+        pieces = {
+            i: self._divided(text, segment, _LONGEST_SEGMENT)
+            for i, segment in enumerate(whole)
+            if segment.end - segment.start > _LONGEST_SEGMENT
+        }
+        return _replaced(whole, pieces) if pieces else whole
+
+    def _divided(self, text: str, segment: Segment, limit: int) -> list[Span]:
+        if segment.kind == "code" and "code" in self._protection.kinds:
+            return [Span(segment.start, segment.end)]
+        protected = self._protection.spans(text, segment.start, segment.end)
+        return divide(text, Span(segment.start, segment.end), limit, protected)
 
     def _are_required(self, text: str, segments: Sequence[Segment]) -> list[bool]:
         return [any(p.search(text, s.start, s.end) for p in self._required) for s in segments]
 
     def _divide(self, document: PreparedDocument, allowance: int) -> None:
-        before = len(document.segments)
         stuck = {
             (s.start, s.end) for s, must in zip(document.segments, document.required, strict=True) if must
         }
@@ -115,10 +130,10 @@ class Preparation:
             if not oversized:
                 break
             pieces = {i: self._pieces(document, i, allowance) for i in oversized}
+            document.divided += sum(len(spans) > 1 for spans in pieces.values())
             stuck.update(spans[0] for spans in pieces.values() if len(spans) == 1)
             document.segments = _replaced(document.segments, pieces)
             document.costs = self._count([document.text], [document.segments])[0]
-        document.divided += len(document.segments) - before
         document.exact = self._is_exact(document.text, document.segments)
         document.required = self._are_required(document.text, document.segments)
 
@@ -128,8 +143,7 @@ class Preparation:
     def _pieces(self, document: PreparedDocument, i: int, allowance: int) -> list[Span]:
         segment, cost = document.segments[i], document.costs[i]
         limit = max(1, int(0.9 * (segment.end - segment.start) * allowance / cost))
-        protected = self._protection.spans(document.text, segment.start, segment.end)
-        return divide(document.text, Span(segment.start, segment.end), limit, protected)
+        return self._divided(document.text, segment, limit)
 
     def _count(self, texts: Sequence[str], segments: Sequence[Sequence[Segment]]) -> list[list[int]]:
         pieces: list[str] = []

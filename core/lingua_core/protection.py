@@ -7,6 +7,8 @@ from typing import Literal, get_args
 
 from lingua_core.documents import Span
 from lingua_core.errors import InputError
+from lingua_core.segmentation.code import fenced_code
+from lingua_core.segmentation.lines import lines_of
 from lingua_core.segmentation.segment import Segment
 
 __all__ = ["DEFAULT_PROTECT", "ProtectedKind", "Protection"]
@@ -19,7 +21,7 @@ _NEGATION = (
     r"|n(?:icht|ie|iemals)|kein\w*|ohne|ne|pas|jamais|sans|nunca|jamás|sin|non|mai|senza|não|nem|sem|не|ни|без"
 )
 _PATTERNS: dict[ProtectedKind, str] = {
-    "code": r"(?s:```.*?```)|(?s:~~~.*?~~~)|`[^`\n]{1,300}`",
+    "code": r"`[^`\n]{1,300}`",
     "urls": r"\b(?:https?|ftp|file|s3)://[^\s<>\"]+|\bwww\.[^\s<>\"]+|\b[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{0,190}\w",
     "quotes": (
         r"“[^“”\n]{1,400}”|«[^«»\n]{1,400}»|„[^„“”\n]{1,400}[“”]|「[^「」\n]{1,400}」|『[^『』\n]{1,400}』"
@@ -27,13 +29,13 @@ _PATTERNS: dict[ProtectedKind, str] = {
     ),
     # A sign or currency, digits with their separators (dates, times, versions, ranges too), and the unit.
     "numbers": (
-        r"(?:[+\-±~≈<>≤≥]\s?)?(?:[$€£¥₹]\s?)?\d+(?:[.,:/'’\u00a0\u202f–-]\d+)*"
-        r"(?:\s?(?:%|‰|°\s?[CFK]?|percent\b|million\b|billion\b|trillion\b|thousand\b|[$€£¥₹]"
+        r"(?:[+\-±~≈<>≤≥][^\S\n]?)?(?:[$€£¥₹][^\S\n]?)?\d+(?:[.,:/'’\u00a0\u202f–-]\d+)*"
+        r"(?:[^\S\n]?(?:%|‰|°[^\S\n]?[CFK]?|percent\b|million\b|billion\b|trillion\b|thousand\b|[$€£¥₹]"
         r"|(?:k|c|m|µ|μ|n|M|G|T)?(?:m|g|s|l|L|W|Hz|B|V|A|J|Pa|mol|eV|bit)\b|kWh\b|hours?\b|minutes?\b|seconds?\b"
         r"|days?\b|weeks?\b|months?\b|years?\b|dollars?\b|euros?\b|km/h\b|mph\b|[ap]\.?m\b\.?))?"
     ),
     # A negation with the word that it negates.
-    "negations": rf"(?i:\b(?:{_NEGATION})\b(?:\s+\w+)?|\b\w+n['’]t\b(?:\s+\w+)?)",
+    "negations": rf"(?i:\b(?:{_NEGATION})\b(?:[^\S\n]+\w+)?|\b\w+n['’]t\b(?:[^\S\n]+\w+)?)",
 }
 # Kinds that may hold a sentence's end, with what a text must contain to have one: looking for that
 # first is many times faster than the expression.
@@ -82,7 +84,7 @@ class Protection:
             for match in pattern.finditer(text, start, stop)
             if match.end() > match.start()
         ]
-        return merge_spans(found)
+        return merge_spans([*found, *(s for s in self._fenced(text) if start <= s.start < stop)])
 
     def keep_whole(self, text: str, segments: Sequence[Segment]) -> list[Segment]:
         """Join neighbouring segments wherever a boundary falls inside a protected piece."""
@@ -93,7 +95,15 @@ class Protection:
 
     def _spans_across(self, text: str) -> list[Span]:
         patterns = (*(pattern for hint, pattern in self._across if hint.search(text)), *self.patterns)
-        return merge_spans([Span(*m.span()) for p in patterns for m in p.finditer(text)])
+        found = [Span(*match.span()) for pattern in patterns for match in pattern.finditer(text)]
+        return merge_spans([*found, *self._fenced(text)])
+
+    def _fenced(self, text: str) -> list[Span]:
+        """Fenced code, by the rules of the segmenter, for segmenters that know nothing of it."""
+        if "code" not in self.kinds or not ("```" in text or "~~~" in text):
+            return []
+        lines = lines_of(text)
+        return [Span(lines[a].start, lines[b].end) for a, b in fenced_code(text, lines).items()]
 
 
 def as_pattern(item: str | re.Pattern[str], option: str) -> re.Pattern[str]:

@@ -11,13 +11,8 @@ WIDEST_GAP = 16
 """White space between neighbouring segments is kept up to this many characters; more is cut."""
 
 
-def kept_spans(text: str, segments: Sequence[Segment], kept: Sequence[bool]) -> tuple[Span, ...]:
-    """Spans of what is kept; neighbours are united, with the white space between them.
-
-    If every segment is kept, the span is the whole text: nothing was to be cut.
-    """
-    if segments and all(kept):
-        return (Span(0, len(text)),)
+def kept_spans(segments: Sequence[Segment], kept: Sequence[bool]) -> tuple[Span, ...]:
+    """Spans of what is kept; neighbours are united, with the white space between them."""
     spans: list[Span] = []
     previous = -2
     for i, segment in enumerate(segments):

@@ -114,7 +114,7 @@ class Request:
         limit = budget.segment_limit(sum(document.tokens for document in self.prepared))
         for i, document, at in self._rows():
             if document.divided:
-                message = f"Sentences larger than the whole budget were divided ({document.divided} cuts)."
+                message = f"Text in pieces larger than the budget was divided ({document.divided} times)."
                 yield Note(code="divided_segment", message=message, document=i)
             over = 0
             if limit is not None:

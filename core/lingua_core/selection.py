@@ -97,7 +97,7 @@ def fill(
 def select_above(candidates: Candidates, threshold: float) -> NDArray[np.bool_]:
     """Keep every segment that scores at least `threshold`, and what introduces it."""
     kept = candidates.start()
-    passing = candidates.selectable & (candidates.scores >= np.float32(threshold))
+    passing = candidates.selectable & (candidates.scores >= np.float32(np.clip(threshold, -3e38, 3e38)))
     candidates.keep(kept, np.flatnonzero(passing).tolist())
     return kept
 
@@ -112,28 +112,20 @@ def thin_out(candidates: Candidates, kept: NDArray[np.bool_], tokens: int) -> ND
     """
     smaller = kept.copy()
     bound = candidates.start()
+    children = np.bincount(candidates.parents[kept & (candidates.parents >= 0)], minlength=len(kept))
     for i in reversed(candidates.ranking):
+        # Dropping a segment can orphan what introduced only it; that goes along.
+        while tokens > 0 and i >= 0 and smaller[i] and not bound[i] and not children[i]:
+            smaller[i] = False
+            tokens -= int(candidates.costs[i])
+            i = int(candidates.parents[i])
+            if i >= 0:
+                children[i] -= 1
+                if candidates.selectable[i]:
+                    break
         if tokens <= 0:
             break
-        if not smaller[i] or bound[i] or _introduces(candidates, smaller, i):
-            continue
-        tokens -= _drop(candidates, smaller, bound, i)
-    return smaller
-
-
-def _drop(candidates: Candidates, kept: NDArray[np.bool_], bound: NDArray[np.bool_], i: int) -> int:
-    """Drop a segment, and what introduced only it; returns the tokens that are gone."""
-    kept[i] = False
-    tokens = int(candidates.costs[i])
-    parent = int(candidates.parents[i])
-    orphaned = parent >= 0 and kept[parent] and not candidates.selectable[parent] and not bound[parent]
-    if orphaned and not _introduces(candidates, kept, parent):
-        tokens += _drop(candidates, kept, bound, parent)
-    return tokens
-
-
-def _introduces(candidates: Candidates, kept: NDArray[np.bool_], i: int) -> bool:
-    return bool((kept & (candidates.parents == i)).any())
+    return _without_orphans(candidates, smaller, bound)
 
 
 def adjust_to_window(
@@ -162,33 +154,58 @@ def adjust_to_window(
     Returns:
         A selection within the window, or None if there is none in the pool.
     """
-    free = [i for i in candidates.ranking if candidates.parents[i] < 0 and not bound[i]]
-    inside = [i for i in free if kept[i] and not _introduces(candidates, kept, i)][-pool_size:]
+    children = np.bincount(candidates.parents[kept & (candidates.parents >= 0)], minlength=len(kept))
+    free = [i for i in candidates.ranking if not bound[i] and not children[i]]
+    inside = [i for i in free if kept[i]][-pool_size:]
     outside = [i for i in free if not kept[i]][:pool_size]
     pool = inside + outside
     fixed = kept.copy()
     fixed[inside] = False
+    costs = [_cost_with_parents(candidates, fixed, i) for i in pool]
     base = int(candidates.costs[fixed].sum())
-    chosen = _knapsack(candidates, pool, lower=lower - base, upper=upper - base)
+    chosen = _knapsack(candidates.scores[pool], costs, lower=lower - base, upper=upper - base)
     if chosen is None:
         return None
-    fixed[chosen] = True
-    return fixed
+    candidates.keep(fixed, [pool[i] for i in chosen])
+    return _without_orphans(candidates, fixed, bound)
 
 
-def _knapsack(candidates: Candidates, pool: Sequence[int], *, lower: int, upper: int) -> list[int] | None:
-    if upper < 0 or not pool:
+def _cost_with_parents(candidates: Candidates, kept: NDArray[np.bool_], i: int) -> int:
+    cost = 0
+    while i >= 0 and not kept[i]:
+        cost += int(candidates.costs[i])
+        i = int(candidates.parents[i])
+    return cost
+
+
+def _without_orphans(
+    candidates: Candidates, kept: NDArray[np.bool_], bound: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """The selection without headings that introduce nothing any more; from below, for chains."""
+    children = np.bincount(candidates.parents[kept & (candidates.parents >= 0)], minlength=len(kept))
+    for i in np.flatnonzero(kept & ~candidates.selectable & ~bound)[::-1].tolist():
+        if not children[i]:
+            kept[i] = False
+            if candidates.parents[i] >= 0:
+                children[candidates.parents[i]] -= 1
+    return kept
+
+
+def _knapsack(
+    scores: NDArray[np.float32], costs: Sequence[int], *, lower: int, upper: int
+) -> list[int] | None:
+    """Indices of the best choice whose costs sum to `[lower, upper]`, or None."""
+    if upper < 0 or not len(costs):
         return None
     lower = max(lower, 0)
-    lowest = float(candidates.scores[pool].min())
+    lowest = float(scores.min())
     best = np.full(upper + 1, -np.inf)
     best[0] = 0.0
-    taken = np.zeros((len(pool), upper + 1), np.bool_)
-    for row, i in enumerate(pool):
-        cost = int(candidates.costs[i])
+    taken = np.zeros((len(costs), upper + 1), np.bool_)
+    for row, cost in enumerate(costs):
         if cost > upper or cost == 0:
             continue
-        value = (float(candidates.scores[i]) - lowest + 1e-6) * cost
+        value = (float(scores[row]) - lowest + 1e-6) * cost
         with_it = np.full(upper + 1, -np.inf)
         with_it[cost:] = best[: upper + 1 - cost] + value
         taken[row] = with_it > best
@@ -198,8 +215,8 @@ def _knapsack(candidates: Candidates, pool: Sequence[int], *, lower: int, upper:
         return None
     tokens = lower + int(np.argmax(mean))
     chosen: list[int] = []
-    for row in range(len(pool) - 1, -1, -1):
+    for row in range(len(costs) - 1, -1, -1):
         if taken[row, tokens]:
-            chosen.append(pool[row])
-            tokens -= int(candidates.costs[pool[row]])
+            chosen.append(row)
+            tokens -= costs[row]
     return chosen

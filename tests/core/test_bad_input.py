@@ -94,7 +94,7 @@ def test_odd_characters_go_through(compressor: PromptCompressor, name: str) -> N
 def test_one_megabyte_in_one_line(compressor: PromptCompressor) -> None:
     words = ("lorem ipsum dolor sit amet " * 40_000).strip()
     result = compressor.compress([words], "dolor", target_tokens=1000)
-    assert 900 <= result.compressed_tokens <= 1000
+    assert 750 <= result.compressed_tokens <= 1000
     unbroken = "x" * 1_000_000
     with pytest.raises(LinguaError, match="Nothing fits the budget"):
         compressor.compress([unbroken], "x", target_tokens=1000)

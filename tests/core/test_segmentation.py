@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lingua_core import PromptCompressor
 from lingua_core.documents import Span
+from lingua_core.scorers import FixedScorer
 from lingua_core.segmentation import TextSegmenter, divide
 
 
@@ -55,6 +57,22 @@ def test_segments_cover_generated_text(generated: dict[str, st.SearchStrategy[st
         ("# Top. One\nText here.", ["# Top. One", "Text here."]),
         ("Overview\n========\nText here.", ["Overview\n========", "Text here."]),
         ("Key: value\nOther: thing", ["Key: value", "Other: thing"]),
+        ("name,age\nann,3\nbob,4", ["name,age", "ann,3", "bob,4"]),
+        (
+            "10:00:01 INFO started worker 3\n10:00:02 ERROR failed to open file /tmp/x: no such file here\n"
+            "10:00:03 INFO retrying in 5 s",
+            [
+                "10:00:01 INFO started worker 3",
+                "10:00:02 ERROR failed to open file /tmp/x: no such file here",
+                "10:00:03 INFO retrying in 5 s",
+            ],
+        ),
+        ("---\ntitle: A. B\n---\nText. More.", ["---\ntitle: A. B\n---", "Text.", "More."]),
+        ("§ 3. Goods are movables. Art. 5. Persons.", ["§ 3. Goods are movables.", "Art. 5. Persons."]),
+        (
+            "A paragraph of two lines whose first\nends inside of a sentence. Next.",
+            ["A paragraph of two lines whose first\nends inside of a sentence.", "Next."],
+        ),
         ("", []),
         (" \n\t ", []),
     ],
@@ -84,28 +102,69 @@ def test_headings_lists_and_tables_introduce_what_follows() -> None:
     assert found["Done."] == ("sentence", "# Costs")
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (
+            "See.\n\n```python\n# Load it\nimport os\n\ndef f(x):\n    return x\n",
+            "```python\n# Load it\nimport os\n\ndef f(x):\n    return x",
+        ),
+        ("    return 2\n```\n\nProse follows. It has two.", "return 2\n```"),
+        ("x=1\n```\n\nProse. More.\n\n```python\ny = 2\n```\nEnd.", "x=1\n```"),
+        ("x=1\n```\n\nProse. More.\n\n```python\ny = 2\n```\nEnd.", "```python\ny = 2\n```"),
+        (
+            "def f(x):\n    # comment. Here\n    return x + 1\n\nThat is it.",
+            "def f(x):\n    # comment. Here\n    return x + 1",
+        ),
+        ('{\n  "a": 1,\n  "b": "Text. More."\n}', '{\n  "a": 1,\n  "b": "Text. More."\n}'),
+    ],
+)
+def test_code_stays_whole_in_chunks_that_begin_or_end_inside_it(text: str, code: str) -> None:
+    found = [text[s.start : s.end] for s in TextSegmenter().segment(text) if s.kind == "code"]
+    assert code in found
+    assert not any("Prose" in piece for piece in found)
+
+
+def test_comments_are_no_headings_and_headings_follow_their_level() -> None:
+    licence = "# GNU licence\n# version 3\n# of the licence\n\nText that follows here, in a sentence."
+    assert "heading" not in {s.kind for s in TextSegmenter().segment(licence)}
+    segments = TextSegmenter().segment("# A\n\n# B\n\n## C\n\nText.")
+    assert [s.parent for s in segments] == [-1, -1, 1, 2]
+
+
 def test_an_unclosed_fence_does_not_swallow_the_document() -> None:
     assert (
         segments_of("end of code\n```\nProse follows. It has two sentences.")[-1] == "It has two sentences."
     )
 
 
-@pytest.mark.parametrize("unit", ["word ", "字", "a;b,c ", "x y\u00a0"])
+@pytest.mark.parametrize(
+    "unit", ["word ", "字", "a;b,c ", "x y\u00a0", "대한민국의 ", "abcdefghijk\t", "abcdefghijk\n"]
+)
 def test_a_giant_sentence_is_divided_between_words(unit: str) -> None:
     text = (unit * 4000).strip()
-    segments = TextSegmenter(max_characters=500).segment(text)
-    check_covers(text)
-    assert all(s.end - s.start <= 500 for s in segments)
+    result = PromptCompressor(model=FixedScorer()).compress([text], "q", rate=1.0)
+    segments = result.documents[0].segments
+    assert len(segments) > 3
+    assert all(s.end - s.start <= 1200 for s in segments)
     for segment in segments[:-1]:
-        assert not (
-            text[segment.end - 1].isascii()
-            and text[segment.end].isalnum()
-            and text[segment.end - 1].isalnum()
-        )
+        left, right = text[segment.end - 1], text[segment.end]
+        assert not (left.isalnum() and right.isalnum()) or left == right == "字"
 
 
-def test_a_word_is_never_cut() -> None:
-    assert segments_of("x" * 5000) == ["x" * 5000]
+def test_numbers_and_negations_survive_the_division_of_giant_sentences() -> None:
+    for shift in range(0, 90, 7):
+        text = "x" * shift + " we do not go to the store because it was 5 million dollars and we never" * 30
+        (document,) = PromptCompressor(model=FixedScorer()).compress([text], "q", rate=1.0).documents
+        pieces = [text[s.start : s.end] for s in document.segments]
+        assert len(pieces) > 1
+        assert not any(piece.endswith((" 5", " not")) or piece.startswith("million") for piece in pieces)
+
+
+@pytest.mark.parametrize("size", [5_000, 30_000])
+def test_a_giant_word_or_number_is_not_cut(size: int) -> None:
+    assert segments_of("x" * size) == ["x" * size]
+    assert any("1" * size in piece for piece in segments_of(f"The key is {'1' * size} ok."))
 
 
 @given(st.text(alphabet="ab, ;.字\n", max_size=300), st.integers(1, 60), st.data())

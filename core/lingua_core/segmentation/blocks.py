@@ -8,6 +8,9 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
+from lingua_core.segmentation.code import code_blocks
+from lingua_core.segmentation.lines import Line, lines_of
+
 __all__ = ["Block", "blocks"]
 
 BlockKind = Literal["heading", "code", "table", "list_item", "paragraph"]
@@ -21,39 +24,22 @@ class Block(NamedTuple):
     end: int
 
 
-class _Line(NamedTuple):
-    start: int
-    end: int
-    kind: str
-
-
-_LINE_KINDS = re.compile(
-    r"(?P<blank>\s*$)"
-    r"|(?P<fence> {0,3}(?:`{3,}|~{3,}))"
-    r"|(?P<heading> {0,3}\#{1,6}(?:\s+\S|$))"
-    r"|(?P<rule>\s*(?:={3,}|-{3,}|~{3,}|\*{3,}|\^{3,}|_{3,})\s*$)"
-    r"|(?P<row>\s*\|.*|[^|]*\|[^|]*\|.*|\s*[:\-]+[ \t]*\|[ \t|:\-]*$)"
-    r"|(?P<item>\s*(?:[-*+•‣◦▪●·–]\s+|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,5})[.)]\s+|\[\d{1,3}\]\s+)\S)"
-    r"|(?P<text>.)",
-    re.DOTALL,
-)
-_LINES = re.compile(r"[^\r\n\v\f\x85\u2028\u2029]*(?:\r\n|[\r\n\v\f\x85\u2028\u2029]|\Z)")
 _TITLES_IN_A_ROW = 3
 _TITLE = re.compile(r"\S.{0,78}[^\s.?!:;,…。？！：；，、]\s*\Z", re.DOTALL)
 
 
 def blocks(text: str) -> Iterator[Block]:
     """Yield the blocks of a text in order; every character that is not white space is in one."""
-    lines = _lines(text)
-    closing = _closing_fences(text, lines)
+    lines = _without_comments(text, lines_of(text))
+    code = code_blocks(text, lines)
     i = 0
     while i < len(lines):
         line = lines[i]
         if line.kind == "blank":
             i += 1
-        elif line.kind == "fence" and (close := closing.get(i)):
-            yield Block("code", line.start, lines[close].end)
-            i = close + 1
+        elif i in code:
+            yield Block("code", line.start, lines[code[i]].end)
+            i = code[i] + 1
         elif line.kind == "row" and i + 1 < len(lines) and lines[i + 1].kind == "row":
             last = _run(lines, i, "row")
             yield Block("table", line.start, lines[last].end)
@@ -76,42 +62,29 @@ def blocks(text: str) -> Iterator[Block]:
             i = last + 1
 
 
-def _lines(text: str) -> list[_Line]:
-    found: list[_Line] = []
-    for match in _LINES.finditer(text):
-        content = match.group().rstrip("\r\n\v\f\x85\u2028\u2029")
-        if match.end() == match.start():
-            continue
-        kind = _LINE_KINDS.match(content)
-        found.append(
-            _Line(match.start(), match.start() + len(content), str(kind.lastgroup) if kind else "blank")
-        )
-    return found
+def _without_comments(text: str, lines: list[Line]) -> list[Line]:
+    """Adjacent "headings" of one level are a comment in some language, not headings."""
+    levels = [_hashes(line.of(text)) if line.kind == "heading" else 0 for line in lines]
+    padded = [0, *levels, 0]
+    return [
+        line._replace(kind="text") if level and level in (padded[i], padded[i + 2]) else line
+        for i, (line, level) in enumerate(zip(lines, levels, strict=True))
+    ]
 
 
-def _closing_fences(text: str, lines: list[_Line]) -> dict[int, int]:
-    """For each line that opens a code fence, the line that closes it; an open end is no fence."""
-    closing: dict[int, int] = {}
-    next_close: dict[str, int] = {}
-    for i in range(len(lines) - 1, -1, -1):
-        if lines[i].kind != "fence":
-            continue
-        content = text[lines[i].start : lines[i].end].strip()
-        if content[:3] in next_close:
-            closing[i] = next_close[content[:3]]
-        if not content.strip(content[0]):
-            next_close[content[:3]] = i
-    return closing
+def _hashes(line: str) -> int:
+    content = line.lstrip()
+    return len(content) - len(content.lstrip("#"))
 
 
-def _run(lines: list[_Line], first: int, kind: str) -> int:
+def _run(lines: list[Line], first: int, kind: str) -> int:
     last = first
     while last + 1 < len(lines) and lines[last + 1].kind == kind:
         last += 1
     return last
 
 
-def _continued(lines: list[_Line], first: int) -> int:
+def _continued(lines: list[Line], first: int) -> int:
     """The last line of the paragraph or list item that begins at `first`."""
     last = first
     while last + 1 < len(lines) and lines[last + 1].kind == "text":
@@ -119,14 +92,14 @@ def _continued(lines: list[_Line], first: int) -> int:
     return last
 
 
-def _is_underline(text: str, line: _Line, below: _Line) -> bool:
+def _is_underline(text: str, line: Line, below: Line) -> bool:
     if below.kind != "rule" or line.kind != "text":
         return False
     length = below.end - below.start
     return length >= 3 and len(text[line.start : line.end].strip()) <= length + 3
 
 
-def _is_title(text: str, lines: list[_Line], i: int) -> bool:
+def _is_title(text: str, lines: list[Line], i: int) -> bool:
     """A short line without final punctuation, alone between blank lines, above a longer text.
 
     Titles may follow each other; the last of them must stand above a text.
@@ -143,7 +116,7 @@ def _is_title(text: str, lines: list[_Line], i: int) -> bool:
     return False
 
 
-def _title_like(text: str, lines: list[_Line], i: int) -> str | None:
+def _title_like(text: str, lines: list[Line], i: int) -> str | None:
     line = lines[i]
     alone = (i == 0 or lines[i - 1].kind == "blank") and i + 1 < len(lines) and lines[i + 1].kind == "blank"
     if line.kind not in ("text", "item") or not alone:
@@ -153,7 +126,7 @@ def _title_like(text: str, lines: list[_Line], i: int) -> str | None:
     return content if is_short and (content[0].isupper() or content[0].isdigit()) else None
 
 
-def _next_filled(lines: list[_Line], i: int) -> int:
+def _next_filled(lines: list[Line], i: int) -> int:
     i += 1
     while i < len(lines) and lines[i].kind == "blank":
         i += 1

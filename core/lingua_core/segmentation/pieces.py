@@ -8,15 +8,16 @@ from lingua_core.documents import Span
 
 __all__ = ["divide"]
 
-# Places to cut, best first: after the marks that end a clause, at white space, and between
-# characters of scripts that write no spaces (a combining mark stays with its base).
+# Places to cut, best first: after the marks that end a clause, at white space, and between characters
+# of scripts that are written without spaces (a combining mark stays with its base, small kana and
+# closing marks with what they follow).
+_NEVER_FIRST = "、。，．！？；：）」』】〕》〉ーぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮ々"
 _CUTS = (
-    re.compile(r"(?<=[;；。！？!?…])\s*|(?<=[:—–])\s+|(?:\r?\n)+\s*"),
-    re.compile(r"(?<=[,、，،：)）\]」』])\s+|(?<=[、，：）」』])|\s(?=[(（「『—–])"),
+    re.compile(r"(?<=[;!?])\s+|(?<=[；。！？…])\s*|(?<=[:—–])\s+|(?:\r?\n)+\s*"),
+    re.compile(r"(?<=[,)\]])\s+|(?<=[、，：）」』])|\s(?=[(（「『—–])"),
     re.compile(r"\s+"),
     re.compile(
-        r"(?<=[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef])"
-        r"(?=[\u2e80-\u3001\u3003-\u3007\u300c\u300e\u3021-\u9fff\uac00-\ud7af\uf900-\ufaff])"
+        rf"(?<=[\u2e80-\u9fff\uf900-\ufaff])(?![{_NEVER_FIRST}])(?=[\u2e80-\u9fff\uf900-\ufaff])"
         r"|(?<=[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff])"
         r"(?=[\u0e01-\u0e2e\u0e40-\u0e44\u0e81-\u0eae\u0ec0-\u0ec4\u1000-\u102a\u1780-\u17b3])"
     ),
@@ -68,13 +69,17 @@ def divide(text: str, span: Span, limit: int, protected: Sequence[Span] = ()) ->
 
 
 def _pack(text: str, piece: Span, limit: int, cuts: list[tuple[int, int]]) -> list[Span]:
-    """Join neighbouring parts between cuts as long as they stay within the limit."""
+    """Join neighbouring parts between cuts, within the limit and about equally long."""
+    length = piece.end - piece.start
+    wanted = length / -(-length // limit)  # so that no small rest is left over
     packed: list[Span] = []
     start, last_end, next_start = piece.start, -1, -1
     for before, after in [*cuts, (piece.end, piece.end)]:
         if before <= start:
             continue
-        if before - start > limit and last_end > start:
+        if last_end > start and (
+            before - start > limit or abs(last_end - start - wanted) < before - start - wanted
+        ):
             packed.append(Span(start, last_end))
             start = next_start
         last_end, next_start = before, after

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 
+from lingua_core.errors import InputError
 from lingua_core.segmentation.blocks import Block, blocks
-from lingua_core.segmentation.pieces import divide
 from lingua_core.segmentation.segment import Segment, SegmentKind
 from lingua_core.segmentation.sentences import language_of, sentence_spans, strip_span
 
 __all__ = ["TextSegmenter"]
+
+_LONGEST_WHOLE_ITEM = 400
 
 
 class TextSegmenter:
@@ -16,13 +18,15 @@ class TextSegmenter:
     Args:
         language: ISO 639-1 code for the sentence rules, or "auto" to choose by script (Latin text
             gets the English rules; for other Latin languages, naming one knows its abbreviations).
-        max_characters: A sentence longer than this is divided at clause ends, else between words.
-            List items up to a third of it stay whole.
+
+    Raises:
+        InputError: If `language` is no string.
     """
 
-    def __init__(self, *, language: str = "auto", max_characters: int = 1200) -> None:
+    def __init__(self, *, language: str = "auto") -> None:
+        if not isinstance(language, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise InputError(f"language must be 'auto' or a code such as 'de', got {language!r}.")
         self.language = language
-        self.max_characters = max_characters
 
     def segment(self, text: str) -> list[Segment]:
         """Sorted, disjoint segments that together hold every character that is not white space."""
@@ -35,9 +39,8 @@ class TextSegmenter:
             segments.extend(self._within(text, block, parent, language, first))
             if block.kind == "heading":
                 heading, lead = first, -1
-                above = first - 1
-                if above >= 0 and segments[above].kind == "heading":
-                    segments[first] = segments[first]._replace(parent=above)
+                if first and _is_right_below(text, segments[first], segments[first - 1]):
+                    segments[first] = segments[first]._replace(parent=first - 1)
             elif block.kind == "paragraph":
                 introduces = len(segments) > first and text[segments[-1].end - 1] in ":："
                 lead = len(segments) - 1 if introduces else -1
@@ -54,12 +57,27 @@ class TextSegmenter:
         else:
             kind = "list_item" if block.kind == "list_item" else "sentence"
             whole = strip_span(text, block.start, block.end)
-            if kind == "list_item" and whole.end - whole.start <= self.max_characters // 3:
+            if kind == "list_item" and whole.end - whole.start <= _LONGEST_WHOLE_ITEM:
                 yield Segment(*whole, kind, parent)
                 return
             for span in sentence_spans(text, block.start, block.end, language):
-                for piece in divide(text, span, self.max_characters):
-                    yield Segment(*piece, kind, parent)
+                yield Segment(*span, kind, parent)
+
+
+def _is_right_below(text: str, heading: Segment, above: Segment) -> bool:
+    """Whether a heading stands right below one of a higher level."""
+    if above.kind != "heading":
+        return False
+    level, level_above = (_level(text[s.start : s.end]) for s in (heading, above))
+    return level is not None and level_above is not None and level_above < level
+
+
+def _level(heading: str) -> int | None:
+    """1 to 6 for marked headings, None for plain titles, whose level nobody knows."""
+    hashes = len(heading) - len(heading.lstrip("#"))
+    if hashes:
+        return hashes
+    return (1 if heading.endswith("=") else 2) if "\n" in heading else None
 
 
 def _rows(text: str, block: Block, parent: int, index: int) -> Iterator[Segment]:

@@ -17,10 +17,17 @@ __all__ = ["language_of", "sentence_spans", "strip_span"]
 
 # Hard-wrapped text breaks lines near one width, within these bounds; any other break is meant.
 _WRAP_WIDTHS = range(50, 131)
+_NARROWEST = 30
+_FULL_LINES = 0.7
+_OPENING = '“„«「『"'
+_TERMINATORS = (".", "!", "?", ":", ";")
 _LONGEST_PART = 10_000
 _BREAK = re.compile(r"(?:\r\n|[\r\n\v\f\x85\u2028\u2029])\s*")
 _WORD = re.compile(r"\S*")
-_MARKER = re.compile(r"(?:\(?(?:\d{1,3}|\w)[.)]|[-*+•‣◦▪●·–]|\[\d{1,3}\])\Z")
+_SPACES = re.compile(r"\s+")
+_MARKER = re.compile(
+    r"(?:\(?(?:\d{1,3}|\w)[.)]|[-*+•‣◦▪●·–]|\[\d{1,3}\]|\d+(?:\.\d+)+\.?|(?:§{1,2}|Art\.?|Sec\.?|Section|Article)\s?\d+[a-z]?\.?)\Z"
+)
 _ABBREVIATION = re.compile(
     r"(?:Dr|Mr|Mrs|Ms|Prof|Rev|Hon|Gen|Col|Capt|Lt|Sgt|St|No|Nos|Fig|Figs|Eq|Vol|Ch|Sec|Art|Approx|approx|ca|cf|vs|pp?)\.\Z"
 )
@@ -68,8 +75,17 @@ def sentence_spans(text: str, start: int, end: int, language: str) -> list[Span]
             continue
         if spans and _belongs_to_previous(text, spans[-1], span):
             span = Span(spans.pop().start, span.end)
+        elif spans and (opening := _opening_quote(text, spans[-1])) is not None:
+            span = Span(opening, span.end)
+            spans[-1] = strip_span(text, spans[-1].start, opening)
         spans.append(span)
     return spans
+
+
+def _opening_quote(text: str, span: Span) -> int | None:
+    """Where a quotation mark stands that ends a sentence but opens the next one."""
+    last = span.end - 1
+    return last if last - 1 > span.start and text[last] in _OPENING and text[last - 1].isspace() else None
 
 
 def strip_span(text: str, start: int, end: int) -> Span:
@@ -84,42 +100,52 @@ def _sentence_starts(text: str, start: int, end: int, language: str) -> Iterator
 
     sentencex takes quadratic time on text full of unmatched quotation marks; parts bound that.
     """
+    continued = False  # whether `start` lies inside a sentence that is longer than a part
     while start < end:
         part = text[start : min(end, start + _LONGEST_PART)]
         starts = [b["start_index"] for b in get_sentence_boundaries(language, encodable(part))]
         is_last = start + len(part) == end
         for position in starts if is_last else starts[:-1]:
-            yield start + position
+            if position or not continued:
+                yield start + position
         if is_last:
             return
-        if len(starts) > 1 and starts[-1] > 0:
-            start += starts[-1]
+        continued = not (len(starts) > 1 and starts[-1] > 0)
+        if continued:
+            spaces = list(_SPACES.finditer(part))
+            start += spaces[-1].end() if spaces else len(part)
         else:
-            start += part.rfind(" ") + 1 or len(part)
-        yield start
+            start += starts[-1]
 
 
 def _line_starts(text: str, start: int, end: int) -> list[int]:
-    """Where lines begin whose break ends a sentence although no punctuation says so."""
-    breaks = [match.span() for match in _BREAK.finditer(text, start, end)]
+    """Where lines begin whose break ends a sentence although no punctuation says so.
+
+    In hard-wrapped text nearly every line is full: the next word would not have fitted. Breaks behind
+    full lines mean nothing there, all others (in logs, records, verse) are meant.
+    """
+    breaks = [match.span() for match in _BREAK.finditer(text, start, end) if match.end() < end]
     if not breaks:
         return []
-    starts = [start, *(b for _, b in breaks)]
-    ends = [*(a for a, _ in breaks), end]
-    width = max(b - a for a, b in zip(starts, ends, strict=True))
-    meant: list[int] = []
-    for i, (_, after) in enumerate(breaks):
-        if after >= end:
-            continue
-        first_word = _WORD.match(text, after, end)
-        needed = (ends[i] - starts[i]) + 1 + (len(first_word.group()) if first_word else 0)
-        wrapped = width in _WRAP_WIDTHS and needed > 0.9 * width
-        goes_on = text[after].islower() and not text[starts[i] : ends[i]].rstrip().endswith(
-            (".", "!", "?", ":", ";")
-        )
-        if not (wrapped or goes_on):
-            meant.append(after)
-    return meant
+    starts = [start, *(after for _, after in breaks)]
+    ends = [*(before for before, _ in breaks), end]
+    lengths = [b - a for a, b in zip(starts, ends, strict=True)]
+    width = max(lengths)
+    needed = [lengths[i] + 1 + _first_word_length(text, after, end) for i, (_, after) in enumerate(breaks)]
+    if width in _WRAP_WIDTHS and sum(n > 0.9 * width for n in needed) >= _FULL_LINES * len(needed):
+        return [after for n, (_, after) in zip(needed, breaks, strict=True) if n <= 0.9 * width]
+    # Narrow columns, and paragraphs of two lines: only a sentence that plainly goes on is not broken.
+    ragged = width < _NARROWEST or sum(n > 0.6 * width for n in needed) < _FULL_LINES * len(needed)
+    return [
+        after
+        for i, (_, after) in enumerate(breaks)
+        if ragged or not text[after].islower() or text[starts[i] : ends[i]].rstrip().endswith(_TERMINATORS)
+    ]
+
+
+def _first_word_length(text: str, start: int, end: int) -> int:
+    word = _WORD.match(text, start, min(end, start + 200))
+    return len(word.group()) if word else 0
 
 
 def _belongs_to_previous(text: str, previous: Span, span: Span) -> bool:
@@ -127,7 +153,7 @@ def _belongs_to_previous(text: str, previous: Span, span: Span) -> bool:
     between = text[previous.end : span.start]
     if "\n" in between or "\r" in between:
         return False
-    if previous.end - previous.start <= 8 and (
+    if previous.end - previous.start <= 14 and (
         _MARKER.match(text, previous.start, previous.end)
         or _ABBREVIATION.match(text, previous.start, previous.end)
     ):
