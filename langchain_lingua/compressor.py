@@ -38,9 +38,11 @@ class _Retrieved(TypedDict):
 class LinguaCompressor(BaseDocumentCompressor, Serializable):
     """Cuts retrieved documents to what matters for the question, verbatim.
 
-    Returns fresh documents with the same `id` and a deep copy of the metadata, to which it adds
-    `relevance_score` and, under `lingua`, the kept character `spans` of the original `page_content`
-    with `origin_tokens` and `compressed_tokens`. Documents of which nothing is kept are left out.
+    Returns fresh documents with the same `id` and a deep copy of the metadata, to which it adds, under
+    `lingua`, the `relevance`, the kept character `spans` of the original `page_content`,
+    `origin_tokens`, `compressed_tokens`, and `notes` if something did not go the plain way; and
+    `relevance_score`, unless a reranker has set that. An earlier compression's entry is kept as
+    `previous`. Documents of which nothing is kept are left out.
 
     Every call is a run named "LinguaCompressor" in traces, with a custom event "lingua_compression"
     that holds the statistics and names the kept and dropped documents.
@@ -80,7 +82,7 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
     token_counter: SkipValidation[str | Callable[[str], int] | TokenCounter | None] = None
     protect: SkipValidation[Collection[str | re.Pattern[str]]] = DEFAULT_PROTECT
     always_keep: SkipValidation[Sequence[str | re.Pattern[str]]] = ()
-    keep_headings: bool = True
+    keep_headings: SkipValidation[bool] = True
     segmenter: SkipValidation[Segmenter | None] = None
     separator: str = "\n"
     document_separator: str = "\n\n"

@@ -1,11 +1,13 @@
 """Documents of LangChain to documents of the core, and back."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from langchain_core.documents import Document
 
-from lingua_core import CompressedDocument, CompressionResult
+from lingua_core import CompressedDocument, CompressionResult, InputError
 from lingua_core import Document as CoreDocument
+from lingua_core.carrying import bookkeeping, copied
 
 __all__ = ["METADATA_KEY", "from_core", "to_core"]
 
@@ -14,16 +16,26 @@ METADATA_KEY = "lingua"
 
 
 def to_core(documents: Iterable[Document], title_key: str | None) -> list[CoreDocument]:
-    """The same documents for the core; the value under `title_key` is the title, if it is a str."""
-    return [
-        CoreDocument(document.page_content, id=document.id, title=_title(document, title_key))
-        for document in documents
-    ]
+    """The same documents for the core; the value under `title_key` is the title, if it is a str.
+
+    Raises:
+        InputError: If something is no LangChain document.
+    """
+    return [_to_core(document, title_key) for document in documents]
 
 
 def from_core(result: CompressionResult, originals: Sequence[Document]) -> list[Document]:
     """Fresh documents for what was kept; they share nothing mutable with the originals."""
-    return [_compressed(originals[kept.index], kept) for kept in result.documents]
+    return [_compressed(originals[kept.index], kept, bookkeeping(result, kept)) for kept in result.documents]
+
+
+def _to_core(document: Document, title_key: str | None) -> CoreDocument:
+    if not isinstance(document, Document):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+        raise InputError(
+            f"documents must be langchain_core.documents.Document, got {type(document).__name__}: "
+            f"{document!r:.80}."
+        )
+    return CoreDocument(document.page_content, id=document.id, title=_title(document, title_key))
 
 
 def _title(document: Document, title_key: str | None) -> str | None:
@@ -31,13 +43,12 @@ def _title(document: Document, title_key: str | None) -> str | None:
     return title if isinstance(title, str) else None
 
 
-def _compressed(original: Document, kept: CompressedDocument) -> Document:
-    fresh = original.model_copy(deep=True)
+def _compressed(original: Document, kept: CompressedDocument, entry: dict[str, Any]) -> Document:
+    fresh = original.model_copy(update={"metadata": copied(original.metadata)})
     fresh.page_content = kept.text
-    fresh.metadata["relevance_score"] = float(kept.score)
-    fresh.metadata[METADATA_KEY] = {
-        "spans": [[start, end] for start, end in kept.spans],
-        "origin_tokens": kept.origin_tokens,
-        "compressed_tokens": kept.compressed_tokens,
-    }
+    # A reranker's score, or an earlier compression's entry, is not ours to overwrite.
+    fresh.metadata.setdefault("relevance_score", float(kept.score))
+    if METADATA_KEY in fresh.metadata:
+        entry["previous"] = fresh.metadata[METADATA_KEY]
+    fresh.metadata[METADATA_KEY] = entry
     return fresh

@@ -1,10 +1,12 @@
 """Nodes of LlamaIndex to documents of the core, and back."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore
 
 from lingua_core import CompressedDocument, CompressionResult, Document
+from lingua_core.carrying import bookkeeping, copied
 from llamaindex_lingua.events import CompressionEndEvent
 
 __all__ = ["METADATA_KEY", "end_event", "from_core", "text_positions", "to_core"]
@@ -33,7 +35,9 @@ def from_core(
     placed = dict(zip(kept_at, result.documents, strict=True))
     compressed = set(positions)
     return [
-        _compressed(nodes[positions[placed[i].index]], placed[i]) if i in placed else scored
+        _compressed(nodes[positions[placed[i].index]], placed[i], bookkeeping(result, placed[i]))
+        if i in placed
+        else scored
         for i, scored in enumerate(nodes)
         if i in placed or i not in compressed
     ]
@@ -58,16 +62,22 @@ def _document(scored: NodeWithScore, title_key: str | None) -> Document:
     )
 
 
-def _compressed(original: NodeWithScore, kept: CompressedDocument) -> NodeWithScore:
-    fresh = original.model_copy(deep=True)
-    node = fresh.node
+def _compressed(original: NodeWithScore, kept: CompressedDocument, entry: dict[str, Any]) -> NodeWithScore:
+    source = original.node
+    node = source.model_copy(
+        update={
+            "metadata": copied(source.metadata),
+            "relationships": copied(source.relationships),
+            "excluded_llm_metadata_keys": list(source.excluded_llm_metadata_keys),
+            "excluded_embed_metadata_keys": list(source.excluded_embed_metadata_keys),
+        }
+    )
+    fresh = original.model_copy(update={"node": node})
     node.set_content(kept.text)
-    node.metadata[METADATA_KEY] = {
-        "relevance": float(kept.score),
-        "spans": [[start, end] for start, end in kept.spans],
-        "origin_tokens": kept.origin_tokens,
-        "compressed_tokens": kept.compressed_tokens,
-    }
+    # An earlier compression's entry is not ours to overwrite.
+    if METADATA_KEY in node.metadata:
+        entry["previous"] = node.metadata[METADATA_KEY]
+    node.metadata[METADATA_KEY] = entry
     for excluded in (node.excluded_llm_metadata_keys, node.excluded_embed_metadata_keys):
         if METADATA_KEY not in excluded:
             excluded.append(METADATA_KEY)

@@ -75,7 +75,9 @@ class LinguaPostprocessor(BaseNodePostprocessor):
     always_keep: SkipValidation[Sequence[str | re.Pattern[str]]] = Field(
         (), frozen=True, description="Patterns; a segment with a match is kept whatever its score."
     )
-    keep_headings: bool = Field(True, frozen=True, description="Keep what introduces a kept segment with it.")
+    keep_headings: SkipValidation[bool] = Field(
+        True, frozen=True, description="Keep what introduces a kept segment with it."
+    )
     segmenter: SkipValidation[Segmenter | None] = Field(
         None, frozen=True, description="Cuts text into segments; None for the core's."
     )

@@ -3,10 +3,12 @@
 documents + query -> segment -> score (batched across all documents) -> allot -> select -> render.
 """
 
+import logging
 import re
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
+from types import NoneType
 from typing import Literal, get_args
 
 from lingua_core.budget import Budget, choose_budget
@@ -24,6 +26,8 @@ from lingua_core.segmentation import Segmenter, TextSegmenter
 from lingua_core.tokens import TokenCounter, resolve_token_counter
 
 __all__ = ["Method", "Order", "PromptCompressor"]
+
+_LOGGER = logging.getLogger(__name__)
 
 Order = Literal["original", "relevance"]
 
@@ -70,6 +74,10 @@ class PromptCompressor:
         document_separator: str = "\n\n",
         threads: int | None = None,
     ) -> None:
+        if not isinstance(always_keep, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise InputError(f"always_keep must be a sequence of patterns, got {always_keep!r:.80}.")
+        if segmenter is not None and not callable(getattr(segmenter, "segment", None)):
+            raise InputError(f"segmenter must have a method segment(text), got {segmenter!r:.80}.")
         if isinstance(always_keep, str):
             raise InputError(
                 f"always_keep must be a sequence of patterns, got the single str {always_keep!r}."
@@ -222,6 +230,11 @@ class PromptCompressor:
         queries: Sequence[str | None] | None,
         instruction: str,
     ) -> list[Request]:
+        if not isinstance(batch, Sequence) or not isinstance(queries, (Sequence, NoneType)):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise InputError(
+                "compress_batch takes a sequence of document sequences and a sequence of queries, got "
+                f"{type(batch).__name__} and {type(queries).__name__}."
+            )
         if isinstance(batch, (str, bytes)) or isinstance(queries, (str, bytes)):
             raise InputError(
                 "compress_batch takes a sequence of document sequences and a sequence of queries."
@@ -289,6 +302,9 @@ class PromptCompressor:
             document_separator=self._document_separator,
             order=in_order,
         )
+        notes = (*request.notes, *request.outcome_notes(budget, candidates, fitted))
+        for note in notes:
+            _LOGGER.info("%s: %s", note.code, note.message)
         documents = request.documents(candidates, fitted, separator=self._separator)
         kept = tuple(documents[i] for i in in_order if documents[i].spans)
         return CompressionResult(
@@ -302,5 +318,5 @@ class PromptCompressor:
             origin_tokens=sum(document.tokens for document in request.prepared),
             compressed_tokens=fitted.tokens,
             document_separator=self._document_separator,
-            notes=tuple([*request.notes, *request.outcome_notes(budget, candidates, fitted)]),
+            notes=notes,
         )

@@ -1,6 +1,6 @@
 """What goes into a compression: documents, and character spans of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, NamedTuple
 
@@ -65,6 +65,11 @@ def as_documents(documents: Sequence[str | Document]) -> tuple[Document, ...]:
         InputError: If `documents` is a single text or document, or holds anything else than
             `str` and `Document`.
     """
+    if isinstance(documents, (Mapping, Set)):
+        raise InputError(
+            f"documents must be a sequence of str or Document, got a {type(documents).__name__}, whose "
+            "order or texts would be a guess. Make a list of texts or Documents."
+        )
     if isinstance(documents, (str, bytes, Document)):
         raise InputError(
             f"documents must be a sequence of str or Document, got a single {type(documents).__name__}. "

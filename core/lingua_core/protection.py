@@ -64,6 +64,8 @@ class Protection:
                 f"protect must be a collection of kinds and patterns, got the single str {protect!r}. "
                 "Wrap it in a list."
             )
+        if not isinstance(protect, Collection):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise InputError(f"protect must be a collection of kinds and patterns, got {protect!r:.80}.")
         self.kinds: tuple[ProtectedKind, ...] = tuple(kind for kind in DEFAULT_PROTECT if kind in protect)
         self.patterns = tuple(as_pattern(item, "protect") for item in protect if item not in DEFAULT_PROTECT)
         self._all = [re.compile(_PATTERNS[kind]) for kind in self.kinds]
@@ -124,6 +126,10 @@ def as_pattern(item: str | re.Pattern[str], option: str) -> re.Pattern[str]:
             ) from error
     else:
         raise InputError(f"{option} must hold str and re.Pattern, got {type(item).__name__}: {item!r:.80}.")
+    if isinstance(pattern.pattern, bytes):
+        raise InputError(
+            f"{option} holds a pattern of bytes, {pattern.pattern!r:.80}. Compile it from a str."
+        )
     if pattern.match(""):
         raise InputError(
             f"{option} holds {pattern.pattern!r}, which matches empty text. Make it match something."

@@ -16,12 +16,19 @@ from typing import Literal, NamedTuple
 from lingua_core.documents import Document, Span
 from lingua_core.errors import InputError
 from lingua_core.segmentation.segmenter import TextSegmenter
+from lingua_core.unicode import WORD
 
 __all__ = ["Recovered", "recover"]
 
-_WORD = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\u0e00-\u0e7f]|[^\W_]+(?:[.,:/'’-][^\W_]+)*")
+_WORD = re.compile(rf"[\u2e80-\u9fff]|{WORD}(?:[.,:/'’-]{WORD})*")
+_NUMBER = re.compile(r"\d")
+_NEGATION = re.compile(
+    r"(?:not|no|never|nor|none|nothing|without|cannot|\w+n't|nicht|kein\w*|nie|ohne|pas|jamais|sans|nunca|sin|не|нет|"
+    r"ни|без|不|没|无|未)\Z"
+)
 _QUOTE = re.compile(r"[“\"«„「]([^“”\"«»„「」\n]{3,600})[”\"»“」]")
 _WORDS_IN_QUOTE = 2
+_INFORMATIVE_WORDS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +82,7 @@ def recover(
     """See `CompressionResult.recover`."""
     if not isinstance(response, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
         raise InputError(f"response must be a str, got {type(response).__name__}. Pass the answer's text.")
-    if not 0 <= min_similarity <= 1:
+    if not isinstance(min_similarity, (int, float)) or not 0 <= min_similarity <= 1:  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
         raise InputError(f"min_similarity must be in [0, 1], got {min_similarity!r}.")
     sources = [_source(*entry) for entry in kept]
     weights = _weights(sources)
@@ -150,13 +157,14 @@ def _sentences(
     unknown = max(weights.values(), default=1.0)
     for segment in TextSegmenter().segment(response):
         words = {_fold(m.group()) for m in _WORD.finditer(response, segment.start, segment.end)}
-        total = sum(weights.get(word, unknown) for word in words)
-        if not total:
+        if sum(map(_informative, words)) < _INFORMATIVE_WORDS:
             continue
+        total = sum(weights.get(word, unknown) for word in words)
         ranked = [
             (_overlap(words, source.words[sentence.first : sentence.last], weights) / total, source, sentence)
             for source in sources
             for sentence in source.sentences
+            if _agree(words, source.words[sentence.first : sentence.last])
         ]
         similarity, source, sentence = max(ranked, key=lambda entry: entry[0], default=(0.0, None, None))
         if source is None or sentence is None or similarity <= 0 or similarity < min_similarity:
@@ -170,6 +178,20 @@ def _sentences(
             spans=(sentence.span,),
             similarity=round(similarity, 4),
         )
+
+
+def _informative(word: str) -> int:
+    """How many informative words a word counts for; scripts without spaces write several in one."""
+    if not word.isascii():
+        return 1 + len(word) // 10
+    return int(len(word) > 3 or _NUMBER.search(word) is not None)
+
+
+def _agree(words: set[str], sentence: Sequence[str]) -> bool:
+    """Whether a source could say the same: it has every number, and both negate or neither does."""
+    if not {word for word in words if _NUMBER.search(word)} <= set(sentence):
+        return False
+    return any(map(_NEGATION.match, words)) == any(map(_NEGATION.match, sentence))
 
 
 def _overlap(words: set[str], sentence: Sequence[str], weights: dict[str, float]) -> float:

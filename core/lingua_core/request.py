@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lingua_core.budget import Budget
+from lingua_core.budget import RATE_TOLERANCE, Budget
 from lingua_core.fitting import Fitted
 from lingua_core.preparation import PreparedDocument
 from lingua_core.results import CompressedDocument, Note, ScoredSegment, compressed_document
-from lingua_core.scorers.base import PassageScores, ScoringTask, pool
+from lingua_core.scorers.base import PassageScores, ScoringTask, check_scores, pool
 from lingua_core.segmentation import worth_keeping_alone
 from lingua_core.selection import Candidates
 
@@ -49,6 +49,9 @@ class Request:
 
     def accept(self, scores: Sequence[PassageScores]) -> None:
         """Take the scorer's answer to `task`."""
+        # Checked here, so that no later stage meets what a scorer should not have returned.
+        for passage_scores in scores:
+            check_scores(passage_scores)
         given = iter(scores)
         self.scores = [next(given) if document.segments else None for document in self.prepared]
 
@@ -124,6 +127,16 @@ class Request:
                 yield Note(code="protected_over_budget", message=message, document=i)
         if len(fitted.kept) and not fitted.kept.any():
             yield Note(code="nothing_kept", message=f"No segment passed {budget}.")
+        origin = sum(document.tokens for document in self.prepared)
+        # The share that one token makes is no miss.
+        if budget.kind == "rate" and not budget.is_default and origin and fitted.kept.any():
+            reached = fitted.tokens / origin
+            if abs(reached - budget.value) > RATE_TOLERANCE + 1 / origin:
+                message = f"Whole segments came no nearer to the rate {budget.value:g} than {reached:.3g}."
+                yield Note(code="rate_missed", message=message)
+        if self.query is not None and len(candidates.scores) > 1 and np.ptp(candidates.scores) == 0:
+            message = "No segment scored higher than another; what was kept is no answer to the query."
+            yield Note(code="no_signal", message=message)
 
     def _rows(self) -> Iterator[tuple[int, PreparedDocument, slice]]:
         """Each document with its index and its place in the row of all segments."""

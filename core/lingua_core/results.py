@@ -30,7 +30,7 @@ class Note:
 
     Attributes:
         code: Stable, for programs: "no_documents", "blank_query", "unused_instruction",
-            "divided_segment", "protected_over_budget", "nothing_kept".
+            "divided_segment", "protected_over_budget", "nothing_kept", "rate_missed", "no_signal".
         message: For people.
         document: Index of the document concerned, or None for the whole.
     """
@@ -130,7 +130,9 @@ class CompressionResult:
         """Map the sentences and quotes of an answer back to where they come from.
 
         Only kept text is searched, for that is all the model saw. Spans are offsets into the
-        documents' source texts.
+        documents' source texts. Similarity is a matter of words: it says where a sentence may come from,
+        not that the source supports it. A source that lacks one of the sentence's numbers, or negates
+        where the sentence does not, is never taken for its origin.
 
         Args:
             response: What the model answered.

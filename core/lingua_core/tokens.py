@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib.util import find_spec
 from operator import index as as_index
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from tokenizers import Tokenizer
 
-from lingua_core.errors import MissingDependencyError, TokenCounterError
+from lingua_core.errors import MissingDependencyError, ModelError, TokenCounterError
 from lingua_core.models.tokenization import load_tokenizer, unknown_id
 from lingua_core.unicode import encodable
 from lingua_core.weights import ENCODER
@@ -22,6 +23,9 @@ __all__ = ["SPACES", "TokenCounter", "adds_up", "resolve_token_counter"]
 
 SPACES = " \t\n\r"
 """White space that every tokenizer takes for such; some delete the rarer kinds."""
+
+_LONG_SPACE = 10_000
+_LONG_SPACES = re.compile(rf"\s{{{_LONG_SPACE}}}")
 
 TIKTOKEN_NAMES = ("cl100k_base", "o200k_base", "p50k_base", "r50k_base", "gpt2", "o200k_harmony")
 
@@ -59,7 +63,11 @@ def resolve_token_counter(
     if isinstance(spec, str):
         return _named_counter(spec)
     if isinstance(spec, TokenCounter):
-        return spec
+        return (
+            spec
+            if isinstance(spec, (TokenizerCounter, TiktokenCounter, CallableCounter))
+            else CheckedCounter(spec)
+        )
     if callable(spec):
         return CallableCounter(spec)
     raise TokenCounterError(
@@ -77,6 +85,24 @@ def adds_up(counter: TokenCounter, *separators: str) -> bool:
     return white and getattr(counter, "splits_at_white_space", False) is True
 
 
+class CheckedCounter:
+    """A user's counter, with what it returns checked."""
+
+    def __init__(self, counter: TokenCounter) -> None:
+        self._counter = counter
+        self.name = counter.name
+        self.splits_at_white_space = getattr(counter, "splits_at_white_space", False) is True
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """The counter's counts, one a text."""
+        counts: Any = self._counter.count(texts)
+        if not isinstance(counts, Sequence) or len(cast(Sequence[object], counts)) != len(texts):
+            raise TokenCounterError(
+                f"token_counter {self.name!r} must return a list of {len(texts)} counts, got {counts!r:.80}."
+            )
+        return [checked_count(count, self.name) for count in cast(Sequence[object], counts)]
+
+
 class CallableCounter:
     """Counts with the user's function, checking what it returns."""
 
@@ -86,21 +112,23 @@ class CallableCounter:
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Call the function once for each text that is not empty."""
-        return [self._checked(text) if text else 0 for text in texts]
+        return [checked_count(self._function(text), self.name) if text else 0 for text in texts]
 
-    def _checked(self, text: str) -> int:
-        count: object = self._function(text)
-        try:
-            number = as_index(cast(Any, count))
-        except TypeError as error:
-            raise TokenCounterError(
-                f"token_counter {self.name!r} must return an int, returned {type(count).__name__}: "
-                f"{count!r:.80}. "
-                "For a tokenizer object pass `lambda text: len(tokenizer.encode(text))`."
-            ) from error
-        if number < 0:
-            raise TokenCounterError(f"token_counter {self.name!r} returned {number} for {text!r:.40}.")
-        return number
+
+def checked_count(count: object, name: str) -> int:
+    """The count, if it is one."""
+    try:
+        number = as_index(cast(Any, count))
+    except TypeError as error:
+        raise TokenCounterError(
+            f"token_counter {name!r} must return an int, returned {type(count).__name__}: {count!r:.80}. "
+            "For a tokenizer object pass `lambda text: len(tokenizer.encode(text))`."
+        ) from error
+    if not 0 <= number < 2**53:
+        raise TokenCounterError(
+            f"token_counter {name!r} returned {number!r:.80}, which is no number of tokens."
+        )
+    return number
 
 
 class TokenizerCounter:
@@ -170,8 +198,15 @@ class TiktokenCounter:
         self.name = name
 
     def count(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text."""
-        return [len(self._encoding.encode_ordinary(text)) for text in texts]
+        """Tokens of each text; runs of white space that would exhaust tiktoken's stack in parts."""
+        return [
+            sum(len(self._encoding.encode_ordinary(part)) for part in self._parts(text)) for text in texts
+        ]
+
+    def _parts(self, text: str) -> list[str]:
+        if len(text) < _LONG_SPACE or not _LONG_SPACES.search(text):
+            return [text]
+        return [text[i : i + _LONG_SPACE] for i in range(0, len(text), _LONG_SPACE)]
 
 
 @lru_cache(maxsize=1)
@@ -183,10 +218,20 @@ def _embedded_counter() -> TokenCounter:
 
 def _named_counter(name: str) -> TokenCounter:
     path = Path(name)
-    if path.exists():
-        return TokenizerCounter(load_tokenizer(path), name=name)
+    if name.strip(". ") and len(name) < 1000 and path.exists():
+        try:
+            return TokenizerCounter(load_tokenizer(path), name=name)
+        except ModelError as error:
+            raise TokenCounterError(f"token_counter={name!r}: {error}") from error
     if name in TIKTOKEN_NAMES or _is_openai_model(name):
         return _tiktoken_counter(name)
+    similar = get_close_matches(name, TIKTOKEN_NAMES, n=1, cutoff=0.8)
+    if similar or not re.fullmatch(r"[\w.-]+(?:/[\w.-]+)?", name) or not name.strip(". "):
+        meant = f" Did you mean {similar[0]!r}?" if similar else ""
+        raise TokenCounterError(
+            f"token_counter={name!r:.80} is no tiktoken encoding ({', '.join(TIKTOKEN_NAMES)}), no file or "
+            f"folder here, and no name of a Hugging Face tokenizer.{meant}"
+        )
     return _hub_counter(name)
 
 

@@ -69,9 +69,9 @@ def test_empty_and_blank_documents_are_listed_as_dropped(compressor: PromptCompr
 @pytest.mark.parametrize("query", ["", "   ", "\n"])
 def test_a_blank_query_is_noted_and_treated_as_none(compressor: PromptCompressor, query: str) -> None:
     texts = ["Tea is a drink. It is hot. Cups hold it."]
-    result = compressor.compress(texts, query, rate=0.5)
+    result = compressor.compress(texts, query)
     assert [note.code for note in result.notes] == ["blank_query"]
-    assert result.text == compressor.compress(texts, None, rate=0.5).text
+    assert result.text == compressor.compress(texts, None).text
 
 
 @pytest.mark.parametrize("query", [None, "", " "])
@@ -129,6 +129,7 @@ def test_one_giant_sentence_is_divided_and_noted(compressor: PromptCompressor) -
         ({"rate": float("nan")}, "finite number"),
         ({"rate": "half"}, "must be a number, got str"),
         ({"threshold": float("inf")}, "finite number"),
+        ({"threshold": "high"}, "must be a number"),
         ({"target_tokens": 5, "rate": 0.5}, "target_tokens=5 and rate=0.5"),
         ({"threshold": 0.1, "rate": 0.5}, "at most one"),
     ],
@@ -136,6 +137,24 @@ def test_one_giant_sentence_is_divided_and_noted(compressor: PromptCompressor) -
 def test_bad_budgets_are_clear_errors(compressor: PromptCompressor, budget: Any, message: str) -> None:
     with pytest.raises(BudgetError, match=re.escape(message)):
         compressor.compress(["Text."], "q", **budget)
+
+
+def test_extreme_numbers_are_fine(compressor: PromptCompressor) -> None:
+    assert compressor.compress(["One. Two."], "q", target_tokens=10**400).text == "One. Two."
+    assert compressor.compress(["One. Two."], "q", threshold=1e300).text == ""
+    assert compressor.compress(["One. Two."], "q", threshold=-1e300).text == "One. Two."
+
+
+def test_wide_white_space_never_empties_a_result() -> None:
+    for counter in (None, len, lambda text: len(text.split())):
+        subject = PromptCompressor(model=FixedScorer(), token_counter=counter)
+        assert (
+            subject.compress(["\n" * 500 + "Hello world."], "q", target_tokens=100).text.strip()
+            == "Hello world."
+        )
+        assert subject.compress(["Hello." + " " * 1000 + "World."], "q", target_tokens=6).text.startswith(
+            "Hello."
+        )
 
 
 def test_a_budget_above_the_input_keeps_everything(compressor: PromptCompressor) -> None:
@@ -153,6 +172,8 @@ def test_a_budget_above_the_input_keeps_everything(compressor: PromptCompressor)
         (None, "got NoneType"),
         ([b"bytes"], "documents[0] must be a str"),
         (["ok", 3], "documents[1] must be a str"),
+        ({"a": "b"}, "got a dict"),
+        ({"a", "b"}, "got a set"),
     ],
 )
 def test_bad_documents_are_clear_errors(compressor: PromptCompressor, documents: Any, message: str) -> None:
@@ -192,6 +213,12 @@ def test_bad_arguments_are_clear_errors(compressor: PromptCompressor, arguments:
         ({"device": "tpu"}, "device must be"),
         ({"device": "cuda"}, "onnxruntime-gpu"),
         ({"threads": 0}, "threads must be at least 1"),
+        ({"threads": "4"}, "threads must be at least 1"),
+        ({"protect": None}, "protect must be a collection"),
+        ({"always_keep": None}, "always_keep must be a sequence"),
+        ({"always_keep": [re.compile(b"x")]}, "pattern of bytes"),
+        ({"segmenter": 3}, "segmenter must have a method"),
+        ({"model": "x" * 5000}, "is no folder here"),
         ({"always_keep": "x"}, "single str"),
         ({"separator": 5}, "separator must be a str"),
         ({"document_separator": None}, "document_separator must be a str"),
@@ -215,6 +242,8 @@ def test_batch_shapes_are_checked(compressor: PromptCompressor) -> None:
         compressor.compress_batch("text", ["q"])  # type: ignore[arg-type]
     with pytest.raises(InputError, match="single str"):
         compressor.compress_batch(["text"], ["q"])
+    with pytest.raises(InputError, match="NoneType"):
+        compressor.compress_batch(None)  # type: ignore[arg-type]
     assert compressor.compress_batch([]) == []
 
 
@@ -243,7 +272,17 @@ def scores(keep: list[float], starts: list[int]) -> PassageScores:
 
 
 @pytest.mark.parametrize(
-    "found", [[], [[]], [[scores([float("nan")], [0])]], [[scores([1, 2], [0])]], [[scores([1, 2], [5, 0])]]]
+    "found",
+    [
+        [],
+        [[]],
+        [[None]],
+        [[PassageScores(relevance=0.0, starts=[0], ends=[1], keep=[1.0])]],  # type: ignore[arg-type]
+        [[PassageScores(relevance=None, starts=np.array([0]), ends=np.array([1]), keep=np.array([1.0]))]],  # type: ignore[arg-type]
+        [[scores([float("nan")], [0])]],
+        [[scores([1, 2], [0])]],
+        [[scores([1, 2], [5, 0])]],
+    ],
 )
 def test_a_scorer_that_breaks_its_protocol_is_a_clear_error(found: Any) -> None:
     with pytest.raises(ScorerError):
@@ -274,5 +313,5 @@ def test_a_segmenter_of_the_users_own_is_used() -> None:
 
 
 def test_an_unused_instruction_is_noted(compressor: PromptCompressor) -> None:
-    result = compressor.compress(["This is one text. And more text."], "q", rate=0.9, instruction="Be brief.")
+    result = compressor.compress(["This is one text. And a longer one."], "text", instruction="Be brief.")
     assert [note.code for note in result.notes] == ["unused_instruction"]

@@ -84,10 +84,28 @@ def test_json_stays_utf8_with_lone_surrogates() -> None:
     line = '{"id": "a\\ud800", "text": "Rome \\udfff lies on the Tiber.", "note": "\\ud83d"}'
     result = compress("--jsonl", "--json", "-q", "Rome \ud801", "--rate", "1", stdin=line)
     found = json.loads(result.stdout_bytes.decode("utf-8"))
-    assert found["documents"][0]["id"] == "a\ufffd"
-    assert found["documents"][0]["metadata"] == {"note": "\ufffd"}
+    assert found["documents"][0]["id"] == "a\ud800"
+    assert found["documents"][0]["metadata"] == {"note": "\ud83d"}
+    assert found["text"] == "Rome \udfff lies on the Tiber."
     text = compress("--jsonl", "--rate", "1", stdin=line)
     assert text.stdout_bytes.decode("utf-8") == "Rome \ufffd lies on the Tiber.\n"
+    assert "U+FFFD" in text.stderr
+
+
+def test_the_report_never_overwrites_an_input(folder: Path) -> None:
+    name = folder / "precious.md"
+    name.write_text("Rome lies on the Tiber.", encoding="utf-8")
+    for inputs in (name, folder):
+        result = compress(inputs, "-q", "Rome", "--html", name)
+        assert result.exit_code == 2
+        assert "one of the inputs" in result.stderr
+    assert name.read_text(encoding="utf-8") == "Rome lies on the Tiber."
+    assert compress(name, "-q", "Rome", "--html", "-").exit_code == 2
+
+
+def test_json_lines_read_as_text_are_pointed_out() -> None:
+    result = compress("-q", "Rome", stdin='{"text": "Rome lies on the Tiber."}\n')
+    assert "looks like JSON Lines" in result.stderr
 
 
 def test_nothing_kept_is_exit_code_1_with_valid_json(folder: Path) -> None:

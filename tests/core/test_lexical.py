@@ -41,6 +41,11 @@ def test_titles_count_for_every_sentence_of_the_passage() -> None:
         ("字", ["字"]),
         ("ÉCOLE straße", ["école", "strasse"]),
         ("3.14 a_b", ["3", "14", "a", "b"]),
+        ("classes boxes churches", ["class", "box", "church"]),
+        ("पैंथर्स की", ["पैंथर्स", "की"]),
+        ("القُدْس", ["القدس"]),
+        ("cafe\u0301", ["café"]),
+        ("C++", ["c", "++"]),
         ("", []),
     ],
 )

@@ -99,7 +99,7 @@ def test_a_protected_piece_larger_than_the_budget_is_noted_if_something_else_fit
     code = "```\n" + "x = 1\n" * 50 + "```"
     result = PromptCompressor(model=FixedScorer()).compress([code, "Short text."], "q", target_tokens=20)
     assert result.text == "Short text."
-    assert [note.code for note in result.notes] == ["protected_over_budget"]
+    assert "protected_over_budget" in [note.code for note in result.notes]
     assert result.notes[0].document == 0
 
 

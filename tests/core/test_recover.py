@@ -74,3 +74,26 @@ def test_bad_arguments_are_clear_errors(result: CompressionResult) -> None:
         result.recover(None)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="min_similarity must be in"):
         result.recover("x", min_similarity=2)
+
+
+@pytest.mark.parametrize(
+    ("source", "answer"),
+    [
+        ("The ticket price is not refundable.", "The ticket price is refundable."),
+        ("The ticket price is refundable.", "The ticket price isn't refundable."),
+        ("The harbour was dredged in 1988.", "The harbour was dredged in 1987."),
+        ("The tower was built in 1889.", "Yes, it is."),
+        ("The tower was built in 1889.", "The."),
+    ],
+)
+def test_what_contradicts_or_says_nothing_is_not_cited(source: str, answer: str) -> None:
+    result = PromptCompressor(model=FixedScorer()).compress([source], "q", rate=1.0)
+    assert [r for r in result.recover(answer) if r.kind == "sentence"] == []
+
+
+@pytest.mark.parametrize(
+    "text", ["पैंथर्स की डिफ़ेन्स ने अच्छा खेला।", "القُدْس مدينة قديمة جدا.", "ประเทศไทยมีเมืองหลวง"]
+)
+def test_words_with_combining_marks_are_found_whole(text: str) -> None:
+    result = PromptCompressor(model=FixedScorer()).compress([text], "q", rate=1.0)
+    assert [r.similarity for r in result.recover(text)] == [1.0]

@@ -30,7 +30,7 @@ def test_a_function_is_not_called_for_empty_texts() -> None:
     assert resolve_token_counter(lambda text: 1 // len(text) + 7).count(["", "xx"]) == [0, 7]
 
 
-def test_a_counter_object_is_used_as_it_is() -> None:
+def test_a_counter_object_is_used() -> None:
     class Words:
         name = "words"
 
@@ -38,8 +38,27 @@ def test_a_counter_object_is_used_as_it_is() -> None:
             return [len(t.split()) for t in texts]
 
     words = Words()
-    assert resolve_token_counter(words) is words
     assert isinstance(words, TokenCounter)
+    counter = resolve_token_counter(words)
+    assert (counter.name, counter.count(["a b", ""])) == ("words", [2, 0])
+
+
+@pytest.mark.parametrize("counts", [[], None, [1.5], [-1], [10**400], 3])
+def test_a_counter_object_that_does_not_count_is_a_clear_error(counts: object) -> None:
+    class Broken:
+        name = "broken"
+
+        def count(self, texts: list[str]) -> object:
+            return counts
+
+    with pytest.raises(TokenCounterError, match="broken"):
+        resolve_token_counter(Broken()).count(["a"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["", ".", "x" * 5000, "cl100k-base", "two words"])
+def test_a_name_that_can_be_none_is_a_clear_error_at_once(name: str) -> None:
+    with pytest.raises(TokenCounterError, match="no tiktoken encoding"):
+        resolve_token_counter(name)
 
 
 def test_a_tokenizer_file_or_folder_counts_like_the_embedded_one() -> None:
@@ -70,6 +89,11 @@ def test_tiktoken_encodings_and_models_by_name(name: str) -> None:
     assert counter.name == "cl100k_base (tiktoken)"
     assert counter.count(["tiktoken is great!", "<|endoftext|>", "\ud800"])[0] == 6
     assert counter.count(["<|endoftext|>"])[0] > 1
+
+
+@pytest.mark.usefixtures("tiktoken_cache")
+def test_a_megabyte_of_white_space_is_counted() -> None:
+    assert resolve_token_counter("cl100k_base").count(["a" + " " * 1_000_000 + "b"])[0] > 1000
 
 
 @pytest.mark.usefixtures("tiktoken_cache")

@@ -6,6 +6,7 @@ import inspect
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def test_ids_and_metadata_survive_beside_the_additions(documents: list[Document]
         assert set(after.metadata) == {*before.metadata, "relevance_score", "lingua"}
         assert {name: after.metadata[name] for name in before.metadata} == before.metadata
         assert isinstance(after.metadata["relevance_score"], float)
-        assert set(after.metadata["lingua"]) == {"spans", "origin_tokens", "compressed_tokens"}
+        assert set(after.metadata["lingua"]) == {"relevance", "spans", "origin_tokens", "compressed_tokens"}
         assert after.metadata["lingua"]["compressed_tokens"] <= after.metadata["lingua"]["origin_tokens"]
         assert type(after) is type(before)
         assert after.type == before.type
@@ -232,3 +233,25 @@ def test_without_langchain_core_the_error_names_the_extra() -> None:
     )
     assert run.stdout.startswith("MissingDependencyError")
     assert 'pip install "lingua-rag[langchain]"' in run.stdout
+
+
+def test_a_rerankers_score_and_an_earlier_entry_are_kept(question: str) -> None:
+    lock = threading.Lock()
+    metadata = {"relevance_score": 0.99, "lingua": {"spans": [[5, 9]]}, "lock": lock}
+    (kept,) = LinguaCompressor(rate=1.0).compress_documents(
+        [Document("Granite was used.", metadata=metadata)], question
+    )
+    assert kept.metadata["relevance_score"] == 0.99
+    assert kept.metadata["lingua"]["previous"] == {"spans": [[5, 9]]}
+    assert kept.metadata["lock"] is lock
+
+
+def test_what_went_wrong_with_a_document_is_in_its_metadata() -> None:
+    text = "Intro.\n\n```python\n" + "x = 1\n" * 60 + "```\n\nShort."
+    (kept,) = LinguaCompressor(target_tokens=40).compress_documents([Document(text)], "What is short?")
+    assert "larger than the budget" in kept.metadata["lingua"]["notes"][0]
+
+
+def test_something_else_than_documents_is_a_clear_error(question: str) -> None:
+    with pytest.raises(InputError, match="got str"):
+        LinguaCompressor().compress_documents(["a text"], question)  # type: ignore[list-item]

@@ -295,3 +295,12 @@ def test_without_llama_index_core_the_error_names_the_extra() -> None:
     )
     assert run.stdout.startswith("MissingDependencyError")
     assert 'pip install "lingua-rag[llamaindex]"' in run.stdout
+
+
+def test_an_earlier_entry_is_kept() -> None:
+    node = TextNode(text="Granite was used.", metadata={"lingua": {"spans": [[5, 9]]}})
+    (kept,) = LinguaPostprocessor(rate=1.0).postprocess_nodes(
+        [NodeWithScore(node=node)], query_str="granite?"
+    )
+    assert kept.node.metadata["lingua"]["previous"] == {"spans": [[5, 9]]}
+    assert node.metadata == {"lingua": {"spans": [[5, 9]]}}

@@ -146,6 +146,5 @@ def test_one_document_by_itself_is_the_same_everywhere(method: str) -> None:
             [NodeWithScore(node=TextNode(text=text, metadata=metadata))], query_str=question
         )
         assert document.page_content == node.text == result.text
-        bookkeeping = dict(node.metadata["lingua"])
-        assert bookkeeping.pop("relevance") == document.metadata["relevance_score"]
-        assert bookkeeping == document.metadata["lingua"]
+        assert node.metadata["lingua"]["relevance"] == document.metadata["relevance_score"]
+        assert node.metadata["lingua"] == document.metadata["lingua"]

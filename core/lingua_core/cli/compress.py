@@ -9,6 +9,7 @@ import typer
 
 from lingua_core.cli.ending import NOTHING_KEPT, clean_endings, say, write_stdout
 from lingua_core.results import CompressionResult
+from lingua_core.unicode import encodable
 
 __all__ = ["MethodName", "OrderName", "compress"]
 
@@ -30,9 +31,7 @@ class OrderName(StrEnum):
 def compress(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="Files, folders, or - for standard input.", metavar="[PATHS]...", show_default=False
-        ),
+        typer.Argument(help="Files, folders, or - for standard input.", metavar="PATHS", show_default=False),
     ] = None,
     query: Annotated[
         str | None,
@@ -100,11 +99,11 @@ def compress(
 
         choose_budget(target_tokens=target_tokens, rate=rate, threshold=threshold)
         if html is not None:
-            check_html_target(html)
+            check_html_target(html, inputs=paths or [])
         inputs = read_inputs(paths or [], jsonl=jsonl, skip_unreadable=skip_unreadable)
         warn([f"left out {entry}" for entry in inputs.unreadable])
         if not quiet:
-            warn([f"passed over {entry}" for entry in inputs.passed_over], label="note")
+            warn([f"passed over {entry}" for entry in inputs.passed_over] + inputs.remarks, label="note")
         with waiting(f"Compressing; documents: {len(inputs.documents):,}", quiet=quiet):
             compressor = PromptCompressor(method.value, token_counter=token_counter)
             result = compressor.compress(
@@ -118,6 +117,8 @@ def compress(
         if html is not None:
             write_html(html, result.to_html())
         write_stdout(_json(result) if as_json else _text(result))
+        if not as_json and encodable(result.text) != result.text:
+            warn(["lone surrogates are no text; they were written as U+FFFD (--json keeps them, escaped)"])
         if not quiet:
             show_statistics(result)
         if not result.documents:
@@ -130,4 +131,7 @@ def _text(result: CompressionResult) -> str:
 
 
 def _json(result: CompressionResult) -> str:
-    return json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False) + "\n"
+    data = result.to_dict()
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False)
+    # Lone surrogates cannot be written as UTF-8, but they can be escaped.
+    return (text if encodable(text) == text else json.dumps(data, allow_nan=False)) + "\n"

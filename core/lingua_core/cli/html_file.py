@@ -1,6 +1,7 @@
 """A report on disk: the whole of it, or nothing."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from lingua_core.errors import InputError
@@ -8,17 +9,34 @@ from lingua_core.errors import InputError
 __all__ = ["check_html_target", "write_html"]
 
 
-def check_html_target(target: Path) -> None:
-    """Raise before any work is done if the report could not be written there.
+def check_html_target(target: Path, *, inputs: Sequence[str] = ()) -> None:
+    """Raise before any work is done if the report could not or must not be written there.
+
+    Args:
+        target: Where to write.
+        inputs: Files and folders that will be read.
 
     Raises:
-        InputError: If the folder does not exist, or something that is no file has the name.
+        InputError: If the folder does not exist, something that is no file has the name, or it is one
+            of the inputs.
     """
+    if str(target) == "-":
+        raise InputError("--html takes the name of a file, not '-'; standard output is for the text.")
+    for path in inputs:
+        if target.exists() and os.path.exists(path) and _is_input(target, path):
+            raise InputError(
+                f"--html {str(target)!r} is one of the inputs and would be overwritten. Choose another name."
+            )
     folder = _real(target).parent
     if not folder.is_dir():
         raise InputError(f"--html {str(target)!r}: the folder {str(folder)!r} does not exist. Make it first.")
     if target.exists() and not target.is_file():
         raise InputError(f"--html {str(target)!r} is no regular file. Give the name of a file to write.")
+
+
+def _is_input(target: Path, path: str) -> bool:
+    """Whether the file is the input, or lies in it."""
+    return os.path.samefile(target, path) or Path(os.path.realpath(path)) in _real(target).parents
 
 
 def write_html(target: Path, page: str) -> None:

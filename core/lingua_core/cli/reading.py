@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lingua_core.cli.decoding import NotTextError, decoded, looks_binary
 from lingua_core.cli.ending import UnreadableError, printable
-from lingua_core.cli.records import documents_from_lines
+from lingua_core.cli.records import documents_from_lines, looks_like_lines
 from lingua_core.documents import Document
 from lingua_core.errors import InputError
 
@@ -34,11 +34,13 @@ class Inputs:
         documents: In the order of the command line.
         passed_over: Files of folders that were left out on purpose, with the reason.
         unreadable: What should have been read and could not be, with the reason.
+        remarks: What was read, but perhaps not as it was meant.
     """
 
     documents: list[Document] = field(default_factory=list[Document])
     passed_over: list[str] = field(default_factory=list[str])
     unreadable: list[str] = field(default_factory=list[str])
+    remarks: list[str] = field(default_factory=list[str])
 
 
 def read_inputs(paths: Sequence[str], *, jsonl: bool = False, skip_unreadable: bool = False) -> Inputs:
@@ -142,6 +144,10 @@ def _take(inputs: Inputs, data: bytes, path: str, name: str, *, lines: bool) -> 
     if lines:
         inputs.documents.extend(documents_from_lines(text, path))
     else:
+        if looks_like_lines(text):
+            inputs.remarks.append(
+                f"{name} looks like JSON Lines but is read as text (see --jsonl, or name it .jsonl)"
+            )
         inputs.documents.append(Document(text, id=path, title=_title(path, text)))
 
 

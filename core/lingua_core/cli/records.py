@@ -6,7 +6,7 @@ from typing import Any, NoReturn, cast
 from lingua_core.documents import Document
 from lingua_core.errors import InputError
 
-__all__ = ["documents_from_lines"]
+__all__ = ["documents_from_lines", "looks_like_lines"]
 
 _OWN_FIELDS = frozenset({"id", "text", "title", "metadata"})
 
@@ -27,6 +27,18 @@ def documents_from_lines(text: str, name: str) -> list[Document]:
     # Not splitlines: U+2028 and its kin may stand inside a JSON string.
     lines = enumerate(text.split("\n"), start=1)
     return [_document(line, f"{name}:{number}") for number, line in lines if line.strip()]
+
+
+def looks_like_lines(text: str) -> bool:
+    """Whether the first line is a JSON object with a text, as in JSON Lines."""
+    first = text.lstrip().split("\n", 1)[0]
+    if not first.startswith("{") or '"text"' not in first:
+        return False
+    try:
+        record: Any = json.loads(first)
+    except ValueError:
+        return False
+    return isinstance(cast(dict[str, Any], record).get("text"), str)
 
 
 def _document(line: str, where: str) -> Document:

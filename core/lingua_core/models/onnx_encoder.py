@@ -43,7 +43,7 @@ class OnnxEncoder:
     def __init__(self, folder: Path, *, device: Device = "auto", threads: int | None = None) -> None:
         if device not in ("auto", "cpu", "cuda"):
             raise InputError(f"device must be 'auto', 'cpu' or 'cuda' for this method, got {device!r}.")
-        if threads is not None and threads < 1:
+        if threads is not None and (not isinstance(threads, int) or threads < 1):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
             raise InputError(f"threads must be at least 1, got {threads!r}.")
         self._file = folder / "model.onnx"
         self._device: Device = device

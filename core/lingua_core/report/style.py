@@ -59,6 +59,7 @@ _RULES = """
   background: var(--kept); color: var(--kept-ink); font-weight: 500; text-decoration: underline;
   text-decoration-color: var(--kept-line); text-decoration-thickness: 1px; text-underline-offset: 3px;
   -webkit-box-decoration-break: slice; box-decoration-break: slice; }
+@ mark:has(.fixed) { text-decoration: none; }
 @ .text .fixed { font-family: ui-monospace, "Cascadia Mono", "DejaVu Sans Mono", Menlo, monospace;
   font-size: .87em; }
 @ .text span[title]:hover { outline: 1px dotted var(--soft); outline-offset: 1px; }

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lingua_core.errors import ScorerError
 from lingua_core.segmentation.segment import Segment
 
-__all__ = ["Passage", "PassageScores", "Scorer", "ScoringTask", "pool"]
+__all__ = ["Passage", "PassageScores", "Scorer", "ScoringTask", "check_scores", "pool"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,10 +117,7 @@ def pool(scores: PassageScores, segments: Sequence[Segment]) -> NDArray[np.float
     Returns:
         Shape (segments,).
 
-    Raises:
-        ScorerError: If the arrays differ in length, are not ascending, or hold NaN.
     """
-    _check(scores)
     if not len(segments):
         return np.zeros(0, np.float32)
     if not len(scores.keep):
@@ -138,7 +135,19 @@ def pool(scores: PassageScores, segments: Sequence[Segment]) -> NDArray[np.float
     return np.where(count > 0, total / np.maximum(count, 1), lowest).astype(np.float32)
 
 
-def _check(scores: PassageScores) -> None:
+def check_scores(scores: PassageScores) -> None:
+    """Raise a ScorerError unless the scores are what the protocol asks for."""
+    if not isinstance(scores, PassageScores):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped scorers
+        raise ScorerError(
+            f"A scorer must return PassageScores for each passage, got {type(scores).__name__}."
+        )
+    for name, array in (("starts", scores.starts), ("ends", scores.ends), ("keep", scores.keep)):
+        if not isinstance(array, np.ndarray) or array.ndim != 1:  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped scorers
+            raise ScorerError(
+                f"PassageScores.{name} must be a numpy array of one dimension, got {array!r:.80}."
+            )
+    if not isinstance(scores.relevance, (int, float, np.number)):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped scorers
+        raise ScorerError(f"PassageScores.relevance must be a number, got {scores.relevance!r:.80}.")
     lengths = {len(scores.starts), len(scores.ends), len(scores.keep)}
     if len(lengths) > 1:
         raise ScorerError(f"starts, ends and keep must have one length, got {sorted(lengths)}.")

@@ -35,9 +35,9 @@ def choose_scorer(
         if model is not None:
             raise InputError(f"Method 'lexical' uses no model, got model={str(model)!r}. Leave it out.")
         return LexicalScorer()
-    if model is not None and not Path(model).is_dir():
+    if model is not None and (len(str(model)) > 1000 or not Path(model).is_dir()):
         raise InputError(
-            f"model={str(model)!r} is no folder here. Method 'extract' takes a folder with model.onnx and "
-            "tokenizer.json; export one with `lingua train export-encoder`."
+            f"model={str(model)!r:.80} is no folder here. Method 'extract' takes a folder with model.onnx "
+            "and tokenizer.json; export one with `lingua train export-encoder`."
         )
     return EmbeddingScorer(model, device=device, threads=threads)

@@ -39,8 +39,8 @@ class EmbeddingScorer:
     """Cosine similarity between the query and each segment, from -1 to 1.
 
     A passage is as relevant as its best segment: one sentence can answer a question. Without a query,
-    segments are scored by centrality: similarity to the mean of their passage; and passages by
-    similarity to the mean of all passages of the task.
+    segments are scored by centrality: their mean similarity to the rest of their passage and to all
+    passages of the task; and passages by similarity to all.
 
     Args:
         folder: A model's folder with `model.onnx` and `tokenizer.json`; None for the embedded one.
@@ -174,11 +174,22 @@ def _score_task(task: ScoringTask, sums: list[Vector], query: Vector | None) -> 
     centre = _unit(query if query is not None else np.sum(wholes, axis=0))
     found: list[PassageScores] = []
     for passage, rows, whole in zip(task.passages, sums, wholes, strict=True):
-        target = centre if query is not None else whole
-        keep = (_unit(rows[: len(passage.segments)]) @ target).astype(np.float32)
+        own = rows[: len(passage.segments)]
+        keep = (_unit(own) @ centre if query is not None else _centrality(own, centre)).astype(np.float32)
         relevance = float(keep.max() if query is not None and len(keep) else whole @ centre)
         found.append(PassageScores.of_segments(passage.segments, keep, relevance=relevance))
     return found
+
+
+def _centrality(rows: Vector, centre: Vector) -> Vector:
+    """Mean similarity of each segment to the rest of its passage and to all passages.
+
+    To the rest, not the whole: or a passage of one sentence would always be most central.
+    """
+    rest = _unit(rows.sum(axis=0) - rows)
+    alone = ~rest.any(axis=1, keepdims=True)
+    unit = _unit(rows)
+    return (unit * np.where(alone, centre, rest)).sum(axis=1) / 2 + unit @ centre / 2
 
 
 def _unit(vectors: Vector) -> Vector:

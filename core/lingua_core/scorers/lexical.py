@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
@@ -9,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingua_core.scorers.base import PassageScores, ScoringTask
+from lingua_core.unicode import WORD
 
 __all__ = ["LexicalScorer", "terms"]
 
 # Words and numbers; scripts without spaces give single characters, paired below.
-_TERM = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)?")
+_TERM = re.compile(rf"{WORD}(?:['’][^\W\d_]+)?|(?<=\b[a-z])(?:\+\+|#)")
 _UNSPACED = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
-_PLURAL = re.compile(r"(?<=[^\W\d_]{3})(?:'s|’s|(?<![su])s)\Z")
+_PLURAL = re.compile(r"(?<=[^\W\d_]{3})(?:'s|’s|(?<=ss)es|(?<=[xz])es|(?<=[cs]h)es|(?<![sui])s)\Z")
+# Arabic and Hebrew vowel points are written or not.
+_POINTS = re.compile("[\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670]")
 
 # A word that a passage has once says little about what the passage is about.
 _ONCE = 0.1
@@ -87,7 +91,7 @@ class LexicalScorer:
 def terms(text: str) -> list[str]:
     """Case-folded words without plural and possessive s; character pairs for unspaced scripts."""
     found: list[str] = []
-    for word in _TERM.findall(text.casefold()):
+    for word in _TERM.findall(_POINTS.sub("", unicodedata.normalize("NFC", text).casefold())):
         if _UNSPACED.match(word):
             found.extend([word[i : i + 2] for i in range(len(word) - 1)] or [word])
         else:

@@ -44,6 +44,12 @@ def check_segments(text: str, segments: Sequence[Segment]) -> list[Segment]:
     Raises:
         InputError: If they overlap, leave the text, or leave out some of it.
     """
+    try:
+        segments = [Segment(*segment) for segment in segments]  # plain tuples will do
+    except TypeError as error:
+        raise InputError(
+            f"The segmenter must return a list of Segment, returned {segments!r:.80}."
+        ) from error
     previous = 0
     for i, segment in enumerate(segments):
         if not previous <= segment.start < segment.end <= len(text) or not -1 <= segment.parent < i:
@@ -54,7 +60,7 @@ def check_segments(text: str, segments: Sequence[Segment]) -> list[Segment]:
         _check_nothing_between(text, previous, segment.start)
         previous = segment.end
     _check_nothing_between(text, previous, len(text))
-    return list(segments)
+    return segments
 
 
 def _check_nothing_between(text: str, start: int, end: int) -> None:
