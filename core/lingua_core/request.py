@@ -123,7 +123,12 @@ class Request:
             if limit is not None:
                 over = int(((candidates.costs[at] > limit) & ~fitted.kept[at]).sum())
             if over:
-                message = f"{over} pieces that may not be cut are larger than the budget and were dropped."
+                what = (
+                    "A piece that may not be cut was"
+                    if over == 1
+                    else f"{over} pieces that may not be cut were"
+                )
+                message = f"{what} larger than the budget and left out."
                 yield Note(code="protected_over_budget", message=message, document=i)
         if len(fitted.kept) and not fitted.kept.any():
             yield Note(code="nothing_kept", message=f"No segment passed {budget}.")

@@ -57,6 +57,7 @@ def test_segments_cover_generated_text(generated: dict[str, st.SearchStrategy[st
         ("# Top. One\nText here.", ["# Top. One", "Text here."]),
         ("Overview\n========\nText here.", ["Overview\n========", "Text here."]),
         ("Key: value\nOther: thing", ["Key: value", "Other: thing"]),
+        ("It calls self._unknown. See a.Txt or b!Then.", ["It calls self._unknown.", "See a.Txt or b!Then."]),
         ("name,age\nann,3\nbob,4", ["name,age", "ann,3", "bob,4"]),
         (
             "10:00:01 INFO started worker 3\n10:00:02 ERROR failed to open file /tmp/x: no such file here\n"

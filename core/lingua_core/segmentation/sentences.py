@@ -24,6 +24,7 @@ _TERMINATORS = (".", "!", "?", ":", ";")
 _LONGEST_PART = 10_000
 _BREAK = re.compile(r"(?:\r\n|[\r\n\v\f\x85\u2028\u2029])\s*")
 _WORD = re.compile(r"\S*")
+_INSIDE_NAME = re.compile(r"[.!?:;][A-Za-z0-9_]")  # self._name, file.txt, a!=b
 _SPACES = re.compile(r"\s+")
 _MARKER = re.compile(
     r"(?:\(?(?:\d{1,3}|\w)[.)]|[-*+•‣◦▪●·–]|\[\d{1,3}\]|\d+(?:\.\d+)+\.?|(?:§{1,2}|Art\.?|Sec\.?|Section|Article)\s?\d+[a-z]?\.?)\Z"
@@ -106,7 +107,7 @@ def _sentence_starts(text: str, start: int, end: int, language: str) -> Iterator
         starts = [b["start_index"] for b in get_sentence_boundaries(language, encodable(part))]
         is_last = start + len(part) == end
         for position in starts if is_last else starts[:-1]:
-            if position or not continued:
+            if (position or not continued) and not _INSIDE_NAME.match(part, max(0, position - 1)):
                 yield start + position
         if is_last:
             return
