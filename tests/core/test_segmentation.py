@@ -126,6 +126,20 @@ def test_code_stays_whole_in_chunks_that_begin_or_end_inside_it(text: str, code:
     assert not any("Prose" in piece for piece in found)
 
 
+def test_nested_items_are_introduced_by_the_item_around_them() -> None:
+    text = "Parts:\n\n- cable\n  - red\n  - blue\n    - dark\n- plug"
+    segments = TextSegmenter().segment(text)
+    assert [text[s.start : s.end] for s in segments] == [
+        "Parts:",
+        "- cable",
+        "- red",
+        "- blue",
+        "- dark",
+        "- plug",
+    ]
+    assert [s.parent for s in segments] == [-1, 0, 1, 1, 3, 0]
+
+
 def test_comments_are_no_headings_and_headings_follow_their_level() -> None:
     licence = "# GNU licence\n# version 3\n# of the licence\n\nText that follows here, in a sentence."
     assert "heading" not in {s.kind for s in TextSegmenter().segment(licence)}

@@ -20,7 +20,8 @@ class Segment(NamedTuple):
         end: Offset behind the last character; the character before it is never white space.
         kind: What the piece is in the document's structure.
         parent: Index of the segment that introduces this one (the heading above it, the header row
-            of its table, the lead-in of its list), always smaller than its own index; -1 for none.
+            of its table, the lead-in of its list, the item that it is nested in), always smaller than
+            its own index; -1 for none.
             Parents have parents: a heading right below another is introduced by that one.
     """
 
@@ -85,7 +86,10 @@ def worth_keeping_alone(segments: Sequence[Segment]) -> list[bool]:
             segment.kind == "heading"
             or (
                 i in introducing
-                and (segment.kind == "table_row" or segment.end - segment.start <= _LONGEST_LEAD_IN)
+                and (
+                    segment.kind == "table_row"
+                    or (segment.kind == "sentence" and segment.end - segment.start <= _LONGEST_LEAD_IN)
+                )
             )
         )
         for i, segment in enumerate(segments)

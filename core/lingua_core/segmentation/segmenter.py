@@ -33,9 +33,17 @@ class TextSegmenter:
         segments: list[Segment] = []
         language = language_of(text) if self.language == "auto" else self.language
         heading = lead = -1
+        outer: list[tuple[int, int]] = []  # indentation and segment of the items around the next one
         for block in blocks(text):
-            parent = lead if block.kind in ("list_item", "table", "code") and lead >= 0 else heading
             first = len(segments)
+            parent = lead if block.kind in ("list_item", "table", "code") and lead >= 0 else heading
+            if block.kind == "list_item":
+                indentation = strip_span(text, block.start, block.end).start - block.start
+                outer = [item for item in outer if item[0] < indentation]
+                parent = outer[-1][1] if outer else parent
+                outer.append((indentation, first))
+            else:
+                outer = []
             segments.extend(self._within(text, block, parent, language, first))
             if block.kind == "heading":
                 heading, lead = first, -1
