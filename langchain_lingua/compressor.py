@@ -3,13 +3,13 @@
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypedDict
 
 from langchain_core.callbacks import Callbacks, adispatch_custom_event, dispatch_custom_event
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.load.serializable import Serializable
 from langchain_core.runnables import RunnableConfig, RunnableLambda
-from pydantic import ConfigDict, PrivateAttr, SkipValidation, ValidationError
+from pydantic import ConfigDict, PrivateAttr, SkipValidation, ValidationError, WithJsonSchema
 
 from langchain_lingua.conversion import from_core, to_core
 from lingua_core import (
@@ -77,13 +77,24 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
     # The core checks its own options, with messages that say what to do; pydantic would coerce
     # ("0.5" to 0.5) or answer with one line for each member of a union.
     method: SkipValidation[Method] = "extract"
-    model: SkipValidation[str | Path | Scorer | None] = None
+    model: Annotated[
+        SkipValidation[str | Path | Scorer | None], WithJsonSchema({"type": ["string", "null"]})
+    ] = None
     device: SkipValidation[Device] = "auto"
-    token_counter: SkipValidation[str | Callable[[str], int] | TokenCounter | None] = None
-    protect: SkipValidation[Collection[str | re.Pattern[str]]] = DEFAULT_PROTECT
-    always_keep: SkipValidation[Sequence[str | re.Pattern[str]]] = ()
+    token_counter: Annotated[
+        SkipValidation[str | Callable[[str], int] | TokenCounter | None],
+        WithJsonSchema({"type": ["string", "null"]}),
+    ] = None
+    protect: Annotated[
+        SkipValidation[Collection[str | re.Pattern[str]]],
+        WithJsonSchema({"type": "array", "items": {"type": "string"}}),
+    ] = DEFAULT_PROTECT
+    always_keep: Annotated[
+        SkipValidation[Sequence[str | re.Pattern[str]]],
+        WithJsonSchema({"type": "array", "items": {"type": "string"}}),
+    ] = ()
     keep_headings: SkipValidation[bool] = True
-    segmenter: SkipValidation[Segmenter | None] = None
+    segmenter: Annotated[SkipValidation[Segmenter | None], WithJsonSchema({"type": "null"})] = None
     separator: str = "\n"
     document_separator: str = "\n\n"
     threads: SkipValidation[int | None] = None

@@ -3,14 +3,14 @@
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypedDict
 
 from llama_index.core.instrumentation import (
     get_dispatcher,  # pyright: ignore[reportPrivateImportUsage]  # the documented place, a re-export
 )
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
-from pydantic import ConfigDict, Field, PrivateAttr, SkipValidation, ValidationError
+from pydantic import ConfigDict, Field, PrivateAttr, SkipValidation, ValidationError, WithJsonSchema
 
 from lingua_core import (
     DEFAULT_PROTECT,
@@ -58,27 +58,34 @@ class LinguaPostprocessor(BaseNodePostprocessor):
     method: SkipValidation[Method] = Field(
         "extract", frozen=True, description='"extract" (the embedded model) or "lexical" (BM25, no model).'
     )
-    model: SkipValidation[str | Path | Scorer | None] = Field(
+    model: Annotated[
+        SkipValidation[str | Path | Scorer | None], WithJsonSchema({"type": ["string", "null"]})
+    ] = Field(
         None, frozen=True, description="None, a local folder with a model, or a lingua_core.scorers.Scorer."
     )
     device: SkipValidation[Device] = Field("auto", frozen=True, description='"auto", "cpu" or "cuda".')
-    token_counter: SkipValidation[str | Callable[[str], int] | TokenCounter | None] = Field(
+    token_counter: Annotated[
+        SkipValidation[str | Callable[[str], int] | TokenCounter | None],
+        WithJsonSchema({"type": ["string", "null"]}),
+    ] = Field(
         None,
         frozen=True,
         description="How the reading model counts: None for the embedded tokenizer, the name of a tiktoken "
         'encoding or Hugging Face tokenizer, a function from text to int, or "settings" for what '
         "Settings.tokenizer is at construction.",
     )
-    protect: SkipValidation[Collection[str | re.Pattern[str]]] = Field(
-        DEFAULT_PROTECT, frozen=True, description="Kinds and patterns of what is never cut in half."
-    )
-    always_keep: SkipValidation[Sequence[str | re.Pattern[str]]] = Field(
-        (), frozen=True, description="Patterns; a segment with a match is kept whatever its score."
-    )
+    protect: Annotated[
+        SkipValidation[Collection[str | re.Pattern[str]]],
+        WithJsonSchema({"type": "array", "items": {"type": "string"}}),
+    ] = Field(DEFAULT_PROTECT, frozen=True, description="Kinds and patterns of what is never cut in half.")
+    always_keep: Annotated[
+        SkipValidation[Sequence[str | re.Pattern[str]]],
+        WithJsonSchema({"type": "array", "items": {"type": "string"}}),
+    ] = Field((), frozen=True, description="Patterns; a segment with a match is kept whatever its score.")
     keep_headings: SkipValidation[bool] = Field(
         True, frozen=True, description="Keep what introduces a kept segment with it."
     )
-    segmenter: SkipValidation[Segmenter | None] = Field(
+    segmenter: Annotated[SkipValidation[Segmenter | None], WithJsonSchema({"type": "null"})] = Field(
         None, frozen=True, description="Cuts text into segments; None for the core's."
     )
     separator: str = Field("\n", frozen=True, description="Joins the kept pieces of a node.")

@@ -6,6 +6,7 @@ An implementation is seen through a `Harness`, which builds it, feeds it neutral
 
 import asyncio
 import copy
+import importlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -239,3 +240,15 @@ class TestLlamaIndex(CompressorContract):
     def harness(self) -> Harness:
         pytest.importorskip("llama_index.core", reason="needs the extra: lingua-rag[llamaindex]")
         return LlamaIndexHarness()
+
+
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [("langchain_lingua", "LinguaCompressor"), ("llamaindex_lingua", "LinguaPostprocessor")],
+)
+def test_adapters_have_a_json_schema_of_their_plain_options(package: str, name: str) -> None:
+    pytest.importorskip("langchain_core" if package == "langchain_lingua" else "llama_index.core")
+    schema = getattr(importlib.import_module(package), name).model_json_schema()
+    assert {"method", "target_tokens", "rate", "threshold", "protect", "token_counter"} <= set(
+        schema["properties"]
+    )
