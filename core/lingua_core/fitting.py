@@ -16,7 +16,7 @@ from lingua_core.documents import Span
 from lingua_core.errors import ProtectedOverBudgetError
 from lingua_core.preparation import PreparedDocument
 from lingua_core.rendering import kept_spans, render
-from lingua_core.selection import Candidates, adjust_to_window, fill, select_above, thin_out
+from lingua_core.selection import Candidates, best_in_window, fill, select_above, thin_out
 from lingua_core.tokens import TokenCounter, adds_up
 
 __all__ = ["Fitted", "fit"]
@@ -208,9 +208,7 @@ def _fit_rate(fitter: _Fitter, rate: float, origin: int) -> Fitted:
     drift = greedy.tokens - int(candidates.costs[greedy.kept].sum())
     measured = [greedy]
     for bound in (start, candidates.start()):
-        adjusted = adjust_to_window(
-            candidates, greedy.kept, bound=bound, lower=max(0, floor - drift), upper=ceiling - drift
-        )
+        adjusted = best_in_window(candidates, bound=bound, lower=floor - drift, upper=ceiling - drift)
         if adjusted is not None:
             measured.append(fitter.measure(adjusted))
             if floor <= measured[-1].tokens <= ceiling:

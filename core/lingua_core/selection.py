@@ -4,13 +4,15 @@ Greedy by score, as in the sentence stage of LongLLMLingua (arXiv 2310.06839, se
 extractive compressors generally; what does not fit is passed over, so that the allowance is used.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Candidates", "adjust_to_window", "fill", "select_above", "thin_out"]
+__all__ = ["Candidates", "best_in_window", "fill", "select_above", "thin_out"]
+
+_LARGEST_TABLE = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,54 +130,111 @@ def thin_out(candidates: Candidates, kept: NDArray[np.bool_], tokens: int) -> ND
     return _without_orphans(candidates, smaller, bound)
 
 
-def adjust_to_window(
-    candidates: Candidates,
-    kept: NDArray[np.bool_],
-    *,
-    bound: NDArray[np.bool_],
-    lower: int,
-    upper: int,
-    pool_size: int = 40,
+def best_in_window(
+    candidates: Candidates, *, bound: NDArray[np.bool_], lower: int, upper: int
 ) -> NDArray[np.bool_] | None:
-    """Exchange segments near the border of a selection so that its tokens lie in a window.
+    """The selection with the highest mean score per token, of all whose tokens lie in a window.
 
-    Greedy selection can end a whole segment short of a rate. This solves the 0/1 knapsack over the
-    segments around the border exactly: of all choices whose tokens lie in `[lower, upper]`, the one
-    with the highest mean score per token.
+    Greedy selection can end a whole segment short of a rate. This solves the 0/1 knapsack with
+    precedence exactly: segments form a forest, a segment needs its parent, and a heading something
+    below it.
 
     Args:
         candidates: The segments.
-        kept: The greedy selection; not changed.
-        bound: What must stay. Shape (segments,).
+        bound: What must be part of it. Shape (segments,).
         lower: Least number of tokens.
         upper: Greatest number of tokens.
-        pool_size: How many segments on either side of the border may change.
 
     Returns:
-        A selection within the window, or None if there is none in the pool.
+        The selection, or None if there is none, or the problem is too large to be solved (then greedy
+        selection is near enough). Shape (segments,).
     """
-    children = np.bincount(candidates.parents[kept & (candidates.parents >= 0)], minlength=len(kept))
-    free = [i for i in candidates.ranking if not bound[i] and not children[i]]
-    inside = [i for i in free if kept[i]][-pool_size:]
-    outside = [i for i in free if not kept[i]][:pool_size]
-    pool = inside + outside
-    fixed = kept.copy()
-    fixed[inside] = False
-    costs = [_cost_with_parents(candidates, fixed, i) for i in pool]
-    base = int(candidates.costs[fixed].sum())
-    chosen = _knapsack(candidates.scores[pool], costs, lower=lower - base, upper=upper - base)
-    if chosen is None:
+    n, lower = len(candidates.scores), max(lower, 0)
+    if upper < lower or n * upper > _LARGEST_TABLE:
         return None
-    candidates.keep(fixed, [pool[i] for i in chosen])
-    return _without_orphans(candidates, fixed, bound)
+    table = _Table(candidates, bound, upper)
+    mean = table.best[0, lower:] / np.maximum(np.arange(lower, upper + 1), 1)
+    if not np.isfinite(mean).any():
+        return None
+    kept = np.zeros(n, np.bool_)
+    kept[list(table.path(lower + int(np.argmax(mean))))] = True
+    return kept
 
 
-def _cost_with_parents(candidates: Candidates, kept: NDArray[np.bool_], i: int) -> int:
-    cost = 0
-    while i >= 0 and not kept[i]:
-        cost += int(candidates.costs[i])
-        i = int(candidates.parents[i])
-    return cost
+class _Table:
+    """The knapsack's values: row i is about the i-th segment in preorder and all behind it.
+
+    `best[i, w]` is the greatest value that costs exactly w tokens, `taken[i, w]` the same with
+    segment i part of it.
+    """
+
+    def __init__(self, candidates: Candidates, bound: NDArray[np.bool_], upper: int) -> None:
+        self._order, self._after = _preorder(candidates.parents)
+        n = len(self._order)
+        finite = np.clip(candidates.scores.astype(np.float64), -1e30, 1e30)
+        spread = finite - finite.min(initial=0.0)
+        values = np.where(candidates.selectable, (spread + 1e-6) * candidates.costs, 0.0)[self._order]
+        self._costs: list[int] = candidates.costs[self._order].tolist()
+        self._must: list[bool] = bound[self._order].tolist()
+        self._alone: list[bool] = (candidates.selectable | bound)[self._order].tolist()
+        self.best = np.full((n + 1, upper + 1), -np.inf)
+        self.taken = np.full((n, upper + 1), -np.inf)
+        self.best[n, 0] = 0.0
+        for i in range(n - 1, -1, -1):
+            cost = self._costs[i]
+            if cost <= upper:
+                below = self.best[i + 1] if self._alone[i] else self._with_a_child(i)
+                self.taken[i, cost:] = below[: upper + 1 - cost] + values[i]
+            skipped = -np.inf if self._must[i] else self.best[self._after[i]]
+            self.best[i] = np.maximum(self.taken[i], skipped)
+
+    def path(self, tokens: int) -> Iterator[int]:
+        """The segments, by their own index, that make up the best value at `tokens`."""
+        i, forced = 0, False
+        while i < len(self._order):
+            if not forced and not self._must[i] and self.best[i, tokens] == self.best[self._after[i], tokens]:
+                i = self._after[i]
+                continue
+            yield self._order[i]
+            tokens -= self._costs[i]
+            forced = not self._alone[i]
+            i = self._first_child(i, tokens) if forced else i + 1
+
+    def _with_a_child(self, i: int) -> NDArray[np.float64]:
+        """Values from behind segment i on, with at least one segment right below it."""
+        rows = [self.taken[child] for child in self._children(i)]
+        return np.max(rows, axis=0) if rows else np.full(self.best.shape[1], -np.inf)
+
+    def _first_child(self, i: int, tokens: int) -> int:
+        return max(self._children(i), key=lambda child: float(self.taken[child, tokens]))
+
+    def _children(self, i: int) -> Iterator[int]:
+        """Segments right below, as far as those before them may be left out."""
+        child = i + 1
+        while child < self._after[i]:
+            yield child
+            if self._must[child]:
+                return
+            child = self._after[child]
+
+
+def _preorder(parents: NDArray[np.int64]) -> tuple[list[int], list[int]]:
+    """Segments with every subtree in one run, and where the run of each ends."""
+    children: dict[int, list[int]] = {}
+    for i, parent in enumerate(parents.tolist()):
+        children.setdefault(parent, []).append(i)
+    order: list[int] = []
+    after: dict[int, int] = {}
+    stack = [(i, False) for i in reversed(children.get(-1, []))]
+    while stack:
+        i, is_done = stack.pop()
+        if is_done:
+            after[i] = len(order)
+            continue
+        order.append(i)
+        stack.append((i, True))
+        stack.extend((child, False) for child in reversed(children.get(i, [])))
+    return order, [after[i] for i in order]
 
 
 def _without_orphans(
@@ -189,34 +248,3 @@ def _without_orphans(
             if candidates.parents[i] >= 0:
                 children[candidates.parents[i]] -= 1
     return kept
-
-
-def _knapsack(
-    scores: NDArray[np.float32], costs: Sequence[int], *, lower: int, upper: int
-) -> list[int] | None:
-    """Indices of the best choice whose costs sum to `[lower, upper]`, or None."""
-    if upper < 0 or not len(costs):
-        return None
-    lower = max(lower, 0)
-    lowest = float(scores.min())
-    best = np.full(upper + 1, -np.inf)
-    best[0] = 0.0
-    taken = np.zeros((len(costs), upper + 1), np.bool_)
-    for row, cost in enumerate(costs):
-        if cost > upper or cost == 0:
-            continue
-        value = (float(scores[row]) - lowest + 1e-6) * cost
-        with_it = np.full(upper + 1, -np.inf)
-        with_it[cost:] = best[: upper + 1 - cost] + value
-        taken[row] = with_it > best
-        best = np.where(taken[row], with_it, best)
-    mean = best[lower:] / np.maximum(np.arange(lower, upper + 1), 1)
-    if not np.isfinite(mean).any():
-        return None
-    tokens = lower + int(np.argmax(mean))
-    chosen: list[int] = []
-    for row in range(len(costs) - 1, -1, -1):
-        if taken[row, tokens]:
-            chosen.append(row)
-            tokens -= costs[row]
-    return chosen

@@ -1,13 +1,15 @@
 """Pure selection: fill, thin out, adjust."""
 
 import itertools
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lingua_core.selection import Candidates, adjust_to_window, fill, select_above, thin_out
+from lingua_core.selection import Candidates, best_in_window, fill, select_above, thin_out
 
 
 def candidates(
@@ -64,24 +66,53 @@ def test_thin_out_drops_the_lowest_but_never_what_is_required() -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 9), st.integers(1, 30)), min_size=1, max_size=10),
+    st.lists(st.tuples(st.integers(0, 9), st.integers(1, 30), st.integers(-1, 8)), min_size=1, max_size=9),
     st.integers(0, 100),
     st.integers(0, 10),
+    st.sets(st.integers(0, 8)),
 )
-def test_adjusting_finds_the_best_choice_in_the_window_if_there_is_one(
-    items: list[tuple[int, int]], lower: int, width: int
+def test_the_best_in_a_window_is_found_if_there_is_one(
+    items: list[tuple[int, int, int]], lower: int, width: int, headings: set[int]
 ) -> None:
-    c = candidates([float(s) for s, _ in items], [cost for _, cost in items])
-    found = adjust_to_window(c, fill(c, c.start(), lower), bound=c.start(), lower=lower, upper=lower + width)
+    parents = [min(parent, i - 1) for i, (_, _, parent) in enumerate(items)]
+    c = candidates([float(s) for s, _, _ in items], [cost for _, cost, _ in items], parents=parents)
+    c = replace(c, selectable=np.array([i not in headings for i in range(len(items))]))
+    found = best_in_window(c, bound=c.start(), lower=lower, upper=lower + width)
     subsets = [
         subset
         for r in range(len(items) + 1)
         for subset in itertools.combinations(range(len(items)), r)
         if lower <= sum(items[i][1] for i in subset) <= lower + width
+        and all(parents[i] in (-1, *subset) for i in subset)
+        and all(any(parents[j] == i for j in subset) for i in subset if i in headings)
     ]
     assert (found is None) == (not subsets)
     if found is not None:
-        assert lower <= int(c.costs[found].sum()) <= lower + width
+        assert tuple(kept(found)) in subsets
+        assert mean_score(items, kept(found), headings) == pytest.approx(
+            max(mean_score(items, s, headings) for s in subsets), abs=1e-3
+        )
+
+
+def mean_score(items: list[tuple[int, int, int]], subset: Sequence[int], headings: set[int]) -> float:
+    """Per token, as the knapsack counts it: above the lowest score, or zero."""
+    lowest = min(0, *(score for score, _, _ in items))
+    tokens = sum(items[i][1] for i in subset)
+    return sum((items[i][0] - lowest) * items[i][1] for i in subset if i not in headings) / max(tokens, 1)
+
+
+def test_infinite_scores_are_no_trouble() -> None:
+    c = candidates([float("-inf"), float("inf"), 0.0], [4, 4, 4])
+    found = best_in_window(c, bound=c.start(), lower=4, upper=4)
+    assert found is not None
+    assert kept(found) == [1]
+
+
+def test_what_must_be_kept_is_part_of_the_best_in_a_window() -> None:
+    c = candidates([1, 5, 3], [4, 4, 4], required=(0,))
+    found = best_in_window(c, bound=c.start(), lower=8, upper=8)
+    assert found is not None
+    assert kept(found) == [0, 1]
 
 
 @pytest.mark.parametrize("allowance", [0, -5])
