@@ -86,7 +86,7 @@ class Protection:
             for match in pattern.finditer(text, start, stop)
             if match.end() > match.start()
         ]
-        return merge_spans([*found, *(s for s in self._fenced(text) if start <= s.start < stop)])
+        return merge_spans([*found, *self._fenced(text, start, stop)])
 
     def keep_whole(self, text: str, segments: Sequence[Segment]) -> list[Segment]:
         """Join neighbouring segments wherever a boundary falls inside a protected piece."""
@@ -98,14 +98,17 @@ class Protection:
     def _spans_across(self, text: str) -> list[Span]:
         patterns = (*(pattern for hint, pattern in self._across if hint.search(text)), *self.patterns)
         found = [Span(*match.span()) for pattern in patterns for match in pattern.finditer(text)]
-        return merge_spans([*found, *self._fenced(text)])
+        return merge_spans([*found, *self._fenced(text, 0, len(text))])
 
-    def _fenced(self, text: str) -> list[Span]:
-        """Fenced code, by the rules of the segmenter, for segmenters that know nothing of it."""
-        if "code" not in self.kinds or not ("```" in text or "~~~" in text):
+    def _fenced(self, text: str, start: int, stop: int) -> list[Span]:
+        """Fenced code in a range, by the rules of the segmenter, for segmenters that know nothing of it."""
+        # Only the range is read: this runs once for every segment that has to be divided.
+        part = text[start:stop]
+        if "code" not in self.kinds or not ("```" in part or "~~~" in part):
             return []
-        lines = lines_of(text)
-        return [Span(lines[a].start, lines[b].end) for a, b in fenced_code(text, lines).items()]
+        lines = lines_of(part)
+        blocks = fenced_code(part, lines)
+        return [Span(start + lines[a].start, start + lines[b].end) for a, b in blocks.items()]
 
 
 def as_pattern(item: str | re.Pattern[str], option: str) -> re.Pattern[str]:

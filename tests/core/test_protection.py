@@ -8,6 +8,7 @@ from lingua_core import Document, InputError, PromptCompressor, Span
 from lingua_core.protection import Protection, merge_spans
 from lingua_core.scorers import FixedScorer
 from lingua_core.segmentation import TextSegmenter
+from lingua_core.segmentation.lines import Line, lines_of
 
 
 @pytest.mark.parametrize(
@@ -116,6 +117,19 @@ def test_a_protected_piece_larger_than_the_budget_is_noted_if_something_else_fit
 def test_bad_patterns_are_clear_errors(protect: object, message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         PromptCompressor(model=FixedScorer(), protect=protect)  # type: ignore[arg-type]
+
+
+def test_looking_for_protected_pieces_reads_only_the_range_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+
+    def watched(text: str) -> list[Line]:
+        read.append(len(text))
+        return lines_of(text)
+
+    monkeypatch.setattr("lingua_core.protection.lines_of", watched)
+    text = "Before.\n```\nx = 1\n```\n" + "word " * 10_000
+    assert [text[a:b] for a, b in Protection(["code"]).spans(text, 8, 50)] == ["```\nx = 1\n```"]
+    assert read == [42]
 
 
 def test_merge_spans_unites_overlaps_only() -> None:
