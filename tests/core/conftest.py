@@ -1,7 +1,11 @@
 """Generated documents: prose, structure and noise in several scripts."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import strategies as st
+
+from cli_runner import PARIS, ROME
 
 SENTENCES = [
     "Dr. Smith paid $3.50 for 2.5 kg of tea at 10 a.m. on Jan. 5.",
@@ -53,3 +57,10 @@ prose = st.lists(st.sampled_from(SENTENCES[:6]), min_size=1, max_size=30).map(" 
 def generated() -> dict[str, st.SearchStrategy[str]]:
     """Strategies by name, since test modules cannot import from each other."""
     return {"texts": texts, "prose": prose}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "rome.txt").write_text(ROME, encoding="utf-8")
+    (tmp_path / "paris.md").write_text(f"# The city of Paris\n\n{PARIS}\n", encoding="utf-8")
+    return tmp_path

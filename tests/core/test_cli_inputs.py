@@ -2,43 +2,11 @@
 
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from lingua_core.cli import app
-
-ROME = "Rome lies on the river Tiber. Dogs bark at night. Cats sleep all day long in the sun."
-PARIS = "Paris lies on the river Seine. Bread is baked in the morning. Trains leave every hour."
-
-
-def lingua(*arguments: str | Path, stdin: str | bytes | None = None) -> Result:
-    return CliRunner().invoke(app(), [str(a) for a in arguments], input=stdin)
-
-
-def compress(*arguments: str | Path, stdin: str | bytes | None = None) -> Result:
-    return lingua("compress", "--method", "lexical", *arguments, stdin=stdin)
-
-
-def as_json(*arguments: str | Path, stdin: str | bytes | None = None) -> dict[str, Any]:
-    result = compress("--json", *arguments, stdin=stdin)
-    assert result.exit_code == 0, result.stderr
-    return json.loads(result.stdout)
-
-
-def ids(found: dict[str, Any]) -> list[str]:
-    documents: Sequence[dict[str, Any]] = [*found["documents"], *found["dropped"]]
-    return [document["id"] for document in sorted(documents, key=lambda d: d["index"])]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "rome.txt").write_text(ROME, encoding="utf-8")
-    (tmp_path / "paris.md").write_text(f"# The city of Paris\n\n{PARIS}\n", encoding="utf-8")
-    return tmp_path
+from cli_runner import PARIS, ROME, as_json, compress, ids
 
 
 def test_standard_input_alone_or_as_a_dash() -> None:
