@@ -15,13 +15,13 @@ from langchain_lingua.conversion import from_core, to_core
 from lingua_core import (
     DEFAULT_PROTECT,
     Device,
-    LinguaError,
     Method,
     Order,
     PromptCompressor,
     Segmenter,
     TokenCounter,
 )
+from lingua_core.carrying import FixedOptions, wrapped_error
 from lingua_core.scorers import Scorer
 
 __all__ = ["EVENT_NAME", "RUN_NAME", "LinguaCompressor"]
@@ -112,7 +112,7 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
             try:
                 super().__init__(**options)
             except ValidationError as error:
-                failure = _readable(error)
+                failure = wrapped_error(error.errors()) or error
             else:
                 return
             raise failure
@@ -133,7 +133,7 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
             threads=self.threads,
         )
         # Without documents no model runs, but the budget and the order are checked.
-        self._core.compress([], "?", **self._budget())
+        self._core.compress([], "?", **self._fixed())
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy built anew, so that updated options are checked and take effect.
@@ -183,33 +183,17 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
 
     def _compress(self, retrieved: _Retrieved, config: RunnableConfig) -> list[Document]:
         documents = to_core(retrieved["documents"], self.title_key)
-        result = self._core.compress(documents, retrieved["query"], **self._budget())
+        result = self._core.compress(documents, retrieved["query"], **self._fixed())
         dispatch_custom_event(EVENT_NAME, result.statistics(), config=config)
         return from_core(result, retrieved["documents"])
 
     async def _acompress(self, retrieved: _Retrieved, config: RunnableConfig) -> list[Document]:
         documents = to_core(retrieved["documents"], self.title_key)
-        result = await self._core.acompress(documents, retrieved["query"], **self._budget())
+        result = await self._core.acompress(documents, retrieved["query"], **self._fixed())
         await adispatch_custom_event(EVENT_NAME, result.statistics(), config=config)
         return from_core(result, retrieved["documents"])
 
-    def _budget(self) -> "_Budget":
-        return _Budget(
+    def _fixed(self) -> FixedOptions:
+        return FixedOptions(
             target_tokens=self.target_tokens, rate=self.rate, threshold=self.threshold, order=self.order
         )
-
-
-class _Budget(TypedDict):
-    target_tokens: int | None
-    rate: float | None
-    threshold: float | None
-    order: Order
-
-
-def _readable(error: ValidationError) -> Exception:
-    """The core's own error where pydantic has wrapped one, so that users see and catch that."""
-    for detail in error.errors():
-        cause = detail.get("ctx", {}).get("error")
-        if isinstance(cause, LinguaError):
-            return cause
-    return error

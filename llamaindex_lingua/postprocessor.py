@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from llama_index.core.instrumentation import (
     get_dispatcher,  # pyright: ignore[reportPrivateImportUsage]  # the documented place, a re-export
@@ -17,13 +17,13 @@ from lingua_core import (
     CompressionResult,
     Device,
     Document,
-    LinguaError,
     Method,
     Order,
     PromptCompressor,
     Segmenter,
     TokenCounter,
 )
+from lingua_core.carrying import FixedOptions, wrapped_error
 from lingua_core.scorers import Scorer
 from llamaindex_lingua.conversion import end_event, from_core, text_positions, to_core
 from llamaindex_lingua.counting import SettingsCounter
@@ -127,7 +127,7 @@ class LinguaPostprocessor(BaseNodePostprocessor):
             try:
                 super().__init__(**options)
             except ValidationError as error:
-                failure = _readable(error)
+                failure = wrapped_error(error.errors()) or error
             else:
                 return
             raise failure
@@ -148,7 +148,7 @@ class LinguaPostprocessor(BaseNodePostprocessor):
             threads=self.threads,
         )
         # Without documents no model runs, but the budget and the order are checked.
-        self._core.compress([], "?", **self._budget())
+        self._core.compress([], "?", **self._fixed())
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy built anew, so that updated options are checked and take effect.
@@ -168,7 +168,7 @@ class LinguaPostprocessor(BaseNodePostprocessor):
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
         positions, documents, query = self._begin(nodes, query_bundle)
-        result = self._core.compress(documents, query, **self._budget())
+        result = self._core.compress(documents, query, **self._fixed())
         return _end(result, nodes, positions)
 
     @dispatcher.span
@@ -176,7 +176,7 @@ class LinguaPostprocessor(BaseNodePostprocessor):
         self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
     ) -> list[NodeWithScore]:
         positions, documents, query = self._begin(nodes, query_bundle)
-        result = await self._core.acompress(documents, query, **self._budget())
+        result = await self._core.acompress(documents, query, **self._fixed())
         return _end(result, nodes, positions)
 
     def _begin(
@@ -188,17 +188,10 @@ class LinguaPostprocessor(BaseNodePostprocessor):
         dispatcher.event(CompressionStartEvent(query=query, method=self.method, node_ids=node_ids))
         return positions, to_core(nodes, positions, self.title_key), query
 
-    def _budget(self) -> "_Budget":
-        return _Budget(
+    def _fixed(self) -> FixedOptions:
+        return FixedOptions(
             target_tokens=self.target_tokens, rate=self.rate, threshold=self.threshold, order=self.order
         )
-
-
-class _Budget(TypedDict):
-    target_tokens: int | None
-    rate: float | None
-    threshold: float | None
-    order: Order
 
 
 def _end(
@@ -206,12 +199,3 @@ def _end(
 ) -> list[NodeWithScore]:
     dispatcher.event(end_event(result))
     return from_core(result, nodes, positions)
-
-
-def _readable(error: ValidationError) -> Exception:
-    """The core's own error where pydantic has wrapped one, so that users see and catch that."""
-    for detail in error.errors():
-        cause = detail.get("ctx", {}).get("error")
-        if isinstance(cause, LinguaError):
-            return cause
-    return error

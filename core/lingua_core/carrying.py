@@ -1,14 +1,31 @@
-"""What adapters hang on the documents of their framework, so that nothing is lost on the way back."""
+"""What both adapters share: what they hang on documents, their fixed options, and unwrapping errors."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
+from lingua_core.compression import Order
+from lingua_core.errors import LinguaError
 from lingua_core.results import CompressedDocument, CompressionResult
 
-__all__ = ["bookkeeping", "copied"]
+__all__ = ["FixedOptions", "bookkeeping", "copied", "wrapped_error"]
 
 Key = TypeVar("Key")
+
+
+class FixedOptions(TypedDict):
+    """The options of `PromptCompressor.compress` that an adapter fixes at construction."""
+
+    target_tokens: int | None
+    rate: float | None
+    threshold: float | None
+    order: Order
+
+
+def wrapped_error(details: Iterable[Mapping[str, Any]]) -> LinguaError | None:
+    """The core's own error, if pydantic wrapped one; `details` are its `ValidationError.errors()`."""
+    causes = (detail.get("ctx", {}).get("error") for detail in details)
+    return next((cause for cause in causes if isinstance(cause, LinguaError)), None)
 
 
 def bookkeeping(result: CompressionResult, kept: CompressedDocument) -> dict[str, Any]:

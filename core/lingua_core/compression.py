@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
-from types import NoneType
 from typing import Literal, get_args
 
 from lingua_core.budget import Budget, choose_budget
@@ -230,14 +229,10 @@ class PromptCompressor:
         queries: Sequence[str | None] | None,
         instruction: str,
     ) -> list[Request]:
-        if not isinstance(batch, Sequence) or not isinstance(queries, (Sequence, NoneType)):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+        if not _is_sequence(batch) or not (queries is None or _is_sequence(queries)):
             raise InputError(
                 "compress_batch takes a sequence of document sequences and a sequence of queries, got "
                 f"{type(batch).__name__} and {type(queries).__name__}."
-            )
-        if isinstance(batch, (str, bytes)) or isinstance(queries, (str, bytes)):
-            raise InputError(
-                "compress_batch takes a sequence of document sequences and a sequence of queries."
             )
         prompts = [as_documents(documents) for documents in batch]
         asked = list(queries) if queries is not None else [None] * len(prompts)
@@ -320,3 +315,8 @@ class PromptCompressor:
             document_separator=self._document_separator,
             notes=notes,
         )
+
+
+def _is_sequence(value: object) -> bool:
+    """Whether a caller's value is a sequence of several things, and no single text."""
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))

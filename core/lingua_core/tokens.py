@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 from tokenizers import Tokenizer
 
 from lingua_core.errors import MissingDependencyError, ModelError, TokenCounterError
-from lingua_core.models.tokenization import load_tokenizer, unknown_id
+from lingua_core.models.tokenization import load_tokenizer, unknown_id, untruncated
 from lingua_core.unicode import encodable
 from lingua_core.weights import ENCODER
 
@@ -267,6 +267,4 @@ def _hub_counter(name: str) -> TokenCounter:
             f"folder here, and could not be loaded as a Hugging Face tokenizer: {error}. "
             "Pass a local tokenizer.json, or a function from text to its number of tokens."
         ) from error
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return TokenizerCounter(tokenizer, name=f"{name} (Hugging Face)")
+    return TokenizerCounter(untruncated(tokenizer), name=f"{name} (Hugging Face)")

@@ -24,11 +24,6 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _bench() -> None:  # pyright: ignore[reportUnusedFunction]  # typer keeps it: it makes `speed` a subcommand
-    pass
-
-
 @app.command()
 def speed(
     data: Annotated[

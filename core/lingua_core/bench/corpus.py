@@ -1,10 +1,10 @@
 """Text to measure with."""
 
-import json
 from collections.abc import Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
 
+from lingua_core.bench.json_lines import records_of
 from lingua_core.errors import InputError
 from lingua_core.segmentation import TextSegmenter
 from lingua_core.tokens import TokenCounter
@@ -15,18 +15,17 @@ _DEMO = Path(__file__).parent.parent / "demo" / "documents.jsonl"
 
 
 def load_texts(path: Path | None) -> list[str]:
-    """The texts of a JSONL file (field `text`), or of the shipped demo documents.
+    """The texts of a JSONL file (field `text`; may be gzipped), or of the shipped demo documents.
 
     Raises:
         InputError: If the file cannot be read, or has no text.
     """
     source = path or _DEMO
     try:
-        lines = source.read_text(encoding="utf-8").splitlines()
-        texts = [str(json.loads(line)["text"]) for line in lines if line.strip()]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        texts = [str(record["text"]) for record in records_of(source)]
+    except (KeyError, TypeError) as error:
         raise InputError(
-            f"{str(source)!r} must be JSON lines with a field 'text' each; reading failed with {error!r}."
+            f"{str(source)!r} must be JSON lines with a field 'text' each; got {error!r}."
         ) from error
     if not any(text.strip() for text in texts):
         raise InputError(f"{str(source)!r} holds no text.")

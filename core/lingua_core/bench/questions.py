@@ -4,14 +4,13 @@ One JSON object a line, plain or gzipped: `question`, `passages` (objects with `
 `title`), `answers`, and, optionally, `evidence_sentences` ([passage, start, end] character spans).
 """
 
-import gzip
-import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lingua_core.bench.json_lines import records_of
 from lingua_core.documents import Document
 from lingua_core.errors import InputError
 
@@ -43,7 +42,7 @@ def load_questions(path: Path, *, limit: int | None = None, seed: int = 0) -> li
     Raises:
         InputError: If the file cannot be read, or has no answerable question.
     """
-    questions = [q for q in (_question(record) for record in _records(path)) if q.answers]
+    questions = [q for q in (_question(record) for record in records_of(path)) if q.answers]
     if not questions:
         raise InputError(f"{str(path)!r} holds no question with answers.")
     if limit is None or limit >= len(questions):
@@ -72,12 +71,12 @@ def with_distractors(
         seed: For filling up and shuffling.
     """
     texts = {
-        record["pid"]: Document(record["text"], title=record.get("title")) for record in _records(passages)
+        record["pid"]: Document(record["text"], title=record.get("title")) for record in records_of(passages)
     }
     wanted = {question.id for question in questions}
     hard: dict[str, list[int]] = {}
     others: list[int] = []
-    for record in _records(negatives):
+    for record in records_of(negatives):
         if record["neg"]:
             others.extend(record["neg"][:2])
         if record["id"] in wanted and record["neg"]:
@@ -130,14 +129,3 @@ def _question(record: Mapping[str, Any]) -> Question:
             f"A record needs 'question', 'passages' with 'text', and 'answers'; got {error!r} for "
             f"{record!r:.200}."
         ) from error
-
-
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    opened = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opened(path, "rt", encoding="utf-8") as lines:
-            for line in lines:
-                if line.strip():
-                    yield json.loads(line)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{str(path)!r} cannot be read as JSON lines: {error}") from error

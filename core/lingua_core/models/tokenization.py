@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 from lingua_core.errors import ModelError
 from lingua_core.weights import ShippedModel
 
-__all__ = ["load_tokenizer", "special_id", "unknown_id"]
+__all__ = ["load_tokenizer", "special_id", "unknown_id", "untruncated"]
 
 
 def load_tokenizer(source: Path | ShippedModel) -> Tokenizer:
@@ -41,6 +41,13 @@ def unknown_id(tokenizer: Tokenizer) -> int | None:
     return tokenizer.token_to_id(token) if token else None
 
 
+def untruncated(tokenizer: Tokenizer) -> Tokenizer:
+    """The tokenizer with padding and truncation, which its file may ask for, switched off."""
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
 @lru_cache(maxsize=8)
 def _load(path: Path) -> Tokenizer:
     file = path / "tokenizer.json" if path.is_dir() else path
@@ -52,6 +59,4 @@ def _load(path: Path) -> Tokenizer:
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # tokenizers raises bare Exception for every fault of the file
         raise ModelError(f"The tokenizer at {str(file)!r} cannot be read: {error}") from error
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
-    return tokenizer
+    return untruncated(tokenizer)

@@ -116,7 +116,6 @@ def pool(scores: PassageScores, segments: Sequence[Segment]) -> NDArray[np.float
 
     Returns:
         Shape (segments,).
-
     """
     if not len(segments):
         return np.zeros(0, np.float32)

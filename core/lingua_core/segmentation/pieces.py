@@ -54,7 +54,6 @@ def divide(text: str, span: Span, limit: int, protected: Sequence[Span] = ()) ->
                 [piece]
                 if piece.end - piece.start <= limit
                 else _pack(
-                    text,
                     piece,
                     limit,
                     [
@@ -68,7 +67,7 @@ def divide(text: str, span: Span, limit: int, protected: Sequence[Span] = ()) ->
     return pieces
 
 
-def _pack(text: str, piece: Span, limit: int, cuts: list[tuple[int, int]]) -> list[Span]:
+def _pack(piece: Span, limit: int, cuts: list[tuple[int, int]]) -> list[Span]:
     """Join neighbouring parts between cuts, within the limit and about equally long."""
     length = piece.end - piece.start
     wanted = length / -(-length // limit)  # so that no small rest is left over
