@@ -22,7 +22,7 @@ from lingua_core.errors import (
     ScorerError,
     TokenCounterError,
 )
-from lingua_core.models.onnx_encoder import Device
+from lingua_core.models.onnx_session import Device
 from lingua_core.protection import DEFAULT_PROTECT
 from lingua_core.recovery import Recovered
 from lingua_core.results import CompressedDocument, CompressionResult, Note, ScoredSegment

@@ -14,7 +14,7 @@ from lingua_core.budget import Budget, choose_budget
 from lingua_core.documents import Document, as_documents
 from lingua_core.errors import InputError, MissingQueryError, ScorerError
 from lingua_core.fitting import fit
-from lingua_core.models.onnx_encoder import Device
+from lingua_core.models.onnx_session import Device
 from lingua_core.preparation import Preparation
 from lingua_core.protection import DEFAULT_PROTECT, Protection, as_pattern
 from lingua_core.request import Request
@@ -38,8 +38,9 @@ class PromptCompressor:
 
     Args:
         method: "extract" (the embedded model; default) or "lexical" (BM25, no model).
-        model: What "extract" scores with: None for the embedded model, a local folder with
-            `model.onnx` and `tokenizer.json`, or any object that satisfies `lingua_core.scorers.Scorer`.
+        model: What "extract" scores with: None for the embedded extractor, a local folder with an
+            extractor (`lingua train extractor`) or a sentence encoder (`lingua train export-encoder`), or
+            any object that satisfies `lingua_core.scorers.Scorer`.
         device: "auto", "cpu", or "cuda" with an onnxruntime build that has it. Never a GPU by default.
         token_counter: How the reading model counts: a function from text to int, the name of a
             tiktoken encoding or Hugging Face tokenizer, or None for the embedded tokenizer. Every
@@ -124,8 +125,8 @@ class PromptCompressor:
         """Compress the documents of one prompt.
 
         Give at most one of `target_tokens`, `rate` and `threshold`; with none, the scorer's default
-        threshold applies, or a rate of 0.5 where its scores are not calibrated (as with both
-        methods of this version).
+        threshold applies ("extract": how much is kept follows from the question), or a rate of 0.5 where
+        its scores are not calibrated ("lexical", and "extract" without a query).
 
         Args:
             documents: Texts or documents. An empty sequence gives an empty result.
@@ -133,7 +134,8 @@ class PromptCompressor:
             target_tokens: The most tokens that the result's text may have.
             rate: The fraction of tokens to keep, 0 < rate <= 1; met within 0.02 where whole
                 segments allow it.
-            threshold: Keep every segment that scores at least this.
+            threshold: Keep every segment that scores at least this; for "extract" with a query, its
+                probability of being evidence.
             instruction: What the reader is told to do, for methods that read the whole prompt;
                 "extract" and "lexical" do not, and say so in the result's notes.
             order: Documents in input order, or sorted by relevance.
@@ -207,21 +209,24 @@ class PromptCompressor:
         Raises:
             InputError: As `compress`, and if there are not as many queries as prompts.
         """
-        budget = choose_budget(
-            target_tokens=target_tokens,
-            rate=rate,
-            threshold=threshold,
-            default_threshold=self._scorer.default_threshold,
+        with_query, without_query = (
+            choose_budget(
+                target_tokens=target_tokens, rate=rate, threshold=threshold, default_threshold=default
+            )
+            for default in (self._scorer.default_threshold, None)
         )
         if order not in get_args(Order):
             raise InputError(f"order must be 'original' or 'relevance', got {order!r}.")
         requests = self._requests(batch, queries, instruction)
-        for request in requests:
+        budgets = [with_query if request.query is not None else without_query for request in requests]
+        for request, budget in zip(requests, budgets, strict=True):
             limit = budget.segment_limit(sum(d.tokens for d in request.prepared))
             if limit is not None:
                 self._preparation.divide_oversized(request.prepared, limit)
         self._score(requests, instruction)
-        return [self._result(request, budget, order) for request in requests]
+        return [
+            self._result(request, budget, order) for request, budget in zip(requests, budgets, strict=True)
+        ]
 
     def _requests(
         self,

@@ -208,7 +208,7 @@ def test_bad_arguments_are_clear_errors(compressor: PromptCompressor, arguments:
     [
         ({"method": "nope"}, "Unknown method 'nope'. Available: 'extract', 'lexical'"),
         ({"method": "lexical", "model": "somewhere"}, "uses no model"),
-        ({"model": "/nonexistent/folder"}, "is no folder here"),
+        ({"model": "/nonexistent/folder"}, "is no folder with a model here"),
         ({"model": 3}, "must be None, a folder, or a lingua_core.scorers.Scorer"),
         ({"device": "tpu"}, "device must be"),
         ({"device": "cuda"}, "onnxruntime-gpu"),
@@ -218,7 +218,7 @@ def test_bad_arguments_are_clear_errors(compressor: PromptCompressor, arguments:
         ({"always_keep": None}, "always_keep must be a sequence"),
         ({"always_keep": [re.compile(b"x")]}, "pattern of bytes"),
         ({"segmenter": 3}, "segmenter must have a method"),
-        ({"model": "x" * 5000}, "is no folder here"),
+        ({"model": "x" * 5000}, "is no folder with a model here"),
         ({"always_keep": "x"}, "single str"),
         ({"separator": 5}, "separator must be a str"),
         ({"document_separator": None}, "document_separator must be a str"),

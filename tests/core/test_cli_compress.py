@@ -7,6 +7,7 @@ import pytest
 
 from cli_runner import as_json, compress, lingua
 from lingua_core import __version__
+from lingua_core.weights import ENCODER
 
 
 def test_text_goes_to_stdout_and_statistics_to_stderr(folder: Path) -> None:
@@ -32,6 +33,26 @@ def test_default_method_is_the_embedded_model(folder: Path) -> None:
     found = json.loads(result.stdout)
     assert found["method"] == "extract"
     assert "Dogs bark at night." in found["text"]
+
+
+def test_without_a_budget_the_question_decides_how_much_is_kept(folder: Path) -> None:
+    asked = lingua("compress", folder, "-q", "What do dogs do at night?", "--json")
+    blank = lingua("compress", folder, "--json")
+    budgets = [json.loads(result.stdout)["budget"] for result in (asked, blank)]
+    assert [budget["kind"] for budget in budgets] == ["threshold", "rate"]
+    assert all(budget["is_default"] for budget in budgets)
+
+
+def test_a_model_is_taken_from_its_folder(folder: Path) -> None:
+    arguments = ["compress", folder / "rome.txt", "-q", "What do dogs do?", "--json", "--model"]
+    found = json.loads(lingua(*arguments, ENCODER.folder).stdout)
+    assert found["budget"]["kind"] == "rate"
+    missing = lingua(*arguments, folder / "nowhere")
+    assert missing.exit_code == 2
+    assert missing.stderr.startswith("lingua: error: model=")
+    lexical = compress(folder, "--model", ENCODER.folder)
+    assert lexical.exit_code == 2
+    assert "'lexical' uses no model" in lexical.stderr
 
 
 def test_without_a_budget_half_is_kept_and_without_a_query_that_is_said(folder: Path) -> None:

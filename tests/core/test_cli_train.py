@@ -1,17 +1,19 @@
-"""`lingua train export-encoder`."""
+"""`lingua train`: what it needs, and `export-encoder`; `extractor` is in test_training_extractor."""
 
 import hashlib
 import json
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from lingua_core.cli import app
+from cli_runner import lingua
 
 
 def export(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(app(), ["train", "export-encoder", *map(str, arguments)])
+    return lingua("train", "export-encoder", *arguments)
 
 
 def tiny_encoder(folder: Path) -> Path:
@@ -87,3 +89,32 @@ def test_damaged_files_are_one_message(tmp_path: Path, damaged: str) -> None:
 def test_source_and_out_are_required(tmp_path: Path) -> None:
     assert export().exit_code == 2
     assert export(tmp_path).exit_code == 2
+
+
+def test_data_and_out_are_required_for_an_extractor(tmp_path: Path) -> None:
+    assert lingua("train", "extractor").exit_code == 2
+    assert lingua("train", "extractor", tmp_path).exit_code == 2
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--steps", "0"), ("--questions", "0"), ("--rate", "1"), ("--rate", "nan")]
+)
+def test_options_of_a_training_are_checked(tmp_path: Path, option: str, value: str) -> None:
+    result = lingua("train", "extractor", tmp_path, "--out", tmp_path / "out", option, value)
+    assert result.exit_code == 2
+    assert option in result.stderr
+
+
+@pytest.mark.parametrize("missing", ["onnx", "torch", "transformers"])
+def test_what_training_needs_is_named_with_the_command_that_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    for name in ("onnx", "torch", "transformers"):
+        monkeypatch.setitem(sys.modules, name, None if name == missing else ModuleType(name))  # type: ignore[arg-type]
+    result = lingua("train", "extractor", tmp_path, "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"lingua: error: Training an extractor needs the package {missing!r}, which is not installed. "
+        'Install it with: pip install "lingua-rag[train]"\n'
+    )

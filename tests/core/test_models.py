@@ -83,7 +83,7 @@ def test_titles_are_used_for_scoring_but_not_returned() -> None:
     documents = [Document(text, title="Albert Einstein"), Document(text, title="Weather in Oslo")]
     result = PromptCompressor().compress(documents, "Where was Einstein born?", rate=0.5, order="relevance")
     assert result.documents[0].title == "Albert Einstein"
-    assert result.documents[0].score > 0.3
+    assert all(result.documents[0].score > other.score for other in result.documents[1:])
     assert "Einstein" not in result.text
 
 

@@ -34,7 +34,7 @@ class Figure:
 
     Attributes:
         name: What was measured.
-        value: The median.
+        value: The median; None if it could not be measured, as `note` then says.
         unit: Unit of `value` and `reference`.
         reference_name: The peer or floor of the same run; empty if there is none.
         reference: Its median.
@@ -42,7 +42,7 @@ class Figure:
     """
 
     name: str
-    value: float
+    value: float | None
     unit: str
     reference_name: str = ""
     reference: float | None = None
@@ -51,7 +51,7 @@ class Figure:
     @property
     def ratio(self) -> float | None:
         """`value / reference`, or None."""
-        return self.value / self.reference if self.reference else None
+        return self.value / self.reference if self.reference and self.value is not None else None
 
     def to_dict(self) -> dict[str, object]:
         """Plain data for JSON."""

@@ -3,44 +3,53 @@
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
+from unittest.mock import patch
 
 from lingua_core.bench.corpus import documents_of, load_texts
+from lingua_core.bench.llmlingua2 import INSTALL, is_installed, load_llmlingua2
 from lingua_core.bench.measuring import Figure, in_turns, peak_megabytes, process_seconds
 from lingua_core.compression import PromptCompressor
 from lingua_core.models.onnx_encoder import OnnxEncoder
+from lingua_core.models.onnx_extractor import OnnxExtractor
 from lingua_core.scorers import EmbeddingScorer, FixedScorer
 from lingua_core.tokens import TokenCounter, resolve_token_counter
-from lingua_core.weights import ENCODER
 
 __all__ = ["QUERY", "measure_speed"]
 
 QUERY = "What is known about the climate and the population?"
 _RATE = 0.25
-_TURN = TypeVar("_TURN")
+_MODELS = ((OnnxEncoder, "map"), (OnnxExtractor, "read"))
+"""What runs models, and the method that does."""
 
 
-class TimedEncoder(OnnxEncoder):
-    """The embedded encoder, adding up the wall time that it takes."""
+class _ModelClock:
+    """Adds up the wall time in models, whichever scorer runs them."""
 
-    seconds = 0.0
+    def __init__(self) -> None:
+        self.seconds = 0.0
 
-    def map(
-        self,
-        function: Callable[[int, NDArray[np.float32]], _TURN],
-        sequences: Sequence[Sequence[int] | NDArray[np.int64]],
-    ) -> list[_TURN]:
-        """As the encoder's."""
-        started = time.perf_counter()
-        try:
-            return super().map(function, sequences)
-        finally:
-            self.seconds += time.perf_counter() - started
+    @contextmanager
+    def running(self) -> Generator[None]:
+        """Watch all models while the context is open."""
+        self.seconds = 0.0
+        with ExitStack() as stack:
+            for model, method in _MODELS:
+                stack.enter_context(patch.object(model, method, self._timed(getattr(model, method))))
+            yield
+
+    def _timed(self, run: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401  # any model's
+            started = time.perf_counter()
+            try:
+                return run(*arguments, **options)
+            finally:
+                self.seconds += time.perf_counter() - started
+
+        return timed
 
 
 def measure_speed(
@@ -58,11 +67,10 @@ def measure_speed(
     short = documents_of(texts, count=20, tokens=150, counter=counter)
     long = documents_of(texts, count=1, tokens=long_tokens, counter=counter)
     yield from _start_up(short, repeats)
-    for name, documents in (
-        (f"20 documents of {_about(short, counter)} tokens", short),
-        (_long_name(long, counter), long),
-    ):
-        yield from _throughput(name, documents, counter, repeats)
+    short_name = f"20 documents of {_about(short, counter)} tokens"
+    yield from _throughput(short_name, short, counter, repeats)
+    yield from _throughput(_long_name(long, counter), long, counter, repeats)
+    yield from _beside_llmlingua2(short_name, short, counter, repeats)
     yield from _memory(data, long_tokens)
 
 
@@ -108,29 +116,29 @@ def _start_up(documents: Sequence[str], repeats: int) -> Iterator[Figure]:
 
 
 def _throughput(name: str, documents: Sequence[str], counter: TokenCounter, repeats: int) -> Iterator[Figure]:
-    encoder = TimedEncoder(ENCODER.folder)
-    extract = PromptCompressor(model=EmbeddingScorer(encoder=encoder))
+    extract = PromptCompressor("extract")
+    embedding = PromptCompressor(model=EmbeddingScorer())
     stub = PromptCompressor(model=FixedScorer())
     lexical = PromptCompressor("lexical")
     tokens = sum(counter.count(documents))
+    clock = _ModelClock()
     inside: list[float] = []
 
     def run_extract() -> None:
-        encoder.seconds = 0.0
-        extract.compress(documents, QUERY, rate=_RATE)
-        inside.append(encoder.seconds)
+        with clock.running():
+            extract.compress(documents, QUERY, rate=_RATE)
+        inside.append(clock.seconds)
 
     seconds = in_turns(
         {
             "extract": run_extract,
+            "embedding": lambda: embedding.compress(documents, QUERY, rate=_RATE),
             "lexical": lambda: lexical.compress(documents, QUERY, rate=_RATE),
             "stub": lambda: stub.compress(documents, QUERY, rate=_RATE),
             "tokenizer": lambda: counter.count(documents),
         },
         repeats=repeats,
     )
-    model = statistics.median(inside[1:])
-    total = statistics.median(seconds["extract"])
     shares = [1 - m / t for m, t in zip(inside[1:], seconds["extract"], strict=True)]
 
     def per_second(action: str) -> float:
@@ -138,16 +146,23 @@ def _throughput(name: str, documents: Sequence[str], counter: TokenCounter, repe
 
     yield Figure(
         name=f"extract, {name}",
-        value=tokens / total,
+        value=per_second("extract"),
         unit="tokens/s",
         reference_name="its model alone",
-        reference=tokens / model,
+        reference=tokens / statistics.median(inside[1:]),
     )
     yield Figure(
         name=f"time outside the model, {name}",
         value=100 * statistics.median(shares),
         unit="%",
         note="segmenting, tokenizing, counting, selecting, rendering",
+    )
+    yield Figure(
+        name=f"embedding (bi-encoder), {name}",
+        value=per_second("embedding"),
+        unit="tokens/s",
+        reference_name="extract",
+        reference=per_second("extract"),
     )
     for action, label in (("lexical", "lexical"), ("stub", "model replaced by a stub")):
         yield Figure(
@@ -156,6 +171,39 @@ def _throughput(name: str, documents: Sequence[str], counter: TokenCounter, repe
             unit="tokens/s",
             reference_name="tokenizing once",
             reference=per_second("tokenizer"),
+        )
+
+
+def _beside_llmlingua2(
+    name: str, documents: Sequence[str], counter: TokenCounter, repeats: int
+) -> Iterator[Figure]:
+    """`extract` against LLMLingua-2 on the documents as a list, and as one text, which needs less padding."""
+    title = f"extract beside LLMLingua-2, {name}"
+    if not is_installed():
+        yield Figure(name=title, value=None, unit="", note=f"not measured; needs: {INSTALL}")
+        return
+    try:
+        peer = load_llmlingua2()
+    except Exception as error:  # the package's own, of any kind
+        yield Figure(name=title, value=None, unit="", note=f"not measured; llmlingua failed: {error!r:.200}")
+        return
+    extract = PromptCompressor("extract")
+    tokens = sum(counter.count(documents))
+    seconds = in_turns(
+        {
+            "extract": lambda: extract.compress(documents, QUERY, rate=_RATE),
+            "as a list": lambda: peer(documents, _RATE),
+            "as one text": lambda: peer(["\n\n".join(documents)], _RATE),
+        },
+        repeats=repeats,
+    )
+    for way in ("as a list", "as one text"):
+        yield Figure(
+            name=title,
+            value=tokens / statistics.median(seconds["extract"]),
+            unit="tokens/s",
+            reference_name=f"llmlingua, a model of mBERT base size, documents {way}",
+            reference=tokens / statistics.median(seconds[way]),
         )
 
 

@@ -47,6 +47,10 @@ def compress(
         float | None, typer.Option(help="Keep everything that scores at least this.", metavar="T")
     ] = None,
     method: Annotated[MethodName, typer.Option(help="The embedded model, or BM25.")] = MethodName.extract,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A model of yours for --method extract (see lingua train)."),
+    ] = None,
     order: Annotated[OrderName, typer.Option(help="Order of the documents.")] = OrderName.original,
     token_counter: Annotated[
         str | None,
@@ -73,7 +77,8 @@ def compress(
     """Compress texts to what matters for a question.
 
     The compressed text goes to stdout, statistics go to stderr. Of --target-tokens, --rate and
-    --threshold give at most one; with none, half of the tokens are kept.
+    --threshold give at most one; with none, the question decides how much is kept (half of the tokens
+    are kept with --method lexical, and without a question).
 
     Inputs are UTF-8 text (or UTF-16/32 with a byte order mark). Each file is one document with its
     path as id and as title its name, or the first heading of a Markdown file. Folders are read with
@@ -105,7 +110,7 @@ def compress(
         if not quiet:
             warn([f"passed over {entry}" for entry in inputs.passed_over] + inputs.remarks, label="note")
         with waiting(f"Compressing; documents: {len(inputs.documents):,}", quiet=quiet):
-            compressor = PromptCompressor(method.value, token_counter=token_counter)
+            compressor = PromptCompressor(method.value, model=model, token_counter=token_counter)
             result = compressor.compress(
                 inputs.documents,
                 query,

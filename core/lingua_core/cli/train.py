@@ -13,13 +13,9 @@ __all__ = ["app"]
 def app() -> typer.Typer:
     """The group of commands."""
     train = typer.Typer(help="Make models for --method extract.", no_args_is_help=True)
-    train.callback()(_group)
     train.command("export-encoder")(export_encoder)
+    train.command("extractor")(extractor)
     return train
-
-
-def _group() -> None:
-    """Keep `train` a group while it has one command only."""
 
 
 def export_encoder(
@@ -57,3 +53,44 @@ def export_encoder(
                 raise ModelError(f"The model in {str(source)!r} could not be exported: {error}.") from error
         model = out / "model.onnx"
         write_stdout(f"path    {model}\nsize    {model.stat().st_size} bytes\nsha256  {digest}\n")
+
+
+def extractor(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA",
+            help="Your examples: JSON lines with 'question', 'passages' ('text', 'title') and 'evidence' "
+            "([passage, start, end] in characters), may be .gz. Or the folder of the data sets that the "
+            "embedded extractor was made from, to make it again.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for the model.", show_default=False)
+    ],
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of a published BERT-style encoder to start from (all-MiniLM-L6-v2 for the embedded "
+            "extractor). Default: train the embedded extractor further.",
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Steps. Default: three passes over your examples; 2400 for the data sets."),
+    ] = None,
+    questions: Annotated[int, typer.Option(min=1, help="Questions of each step.")] = 16,
+    rate: Annotated[float, typer.Option(min=1e-7, max=1e-2, help="Greatest learning rate.")] = 1e-4,
+    seed: Annotated[int, typer.Option(help="Of every choice.")] = 0,
+) -> None:
+    """Train a question-aware extractor for `PromptCompressor(model=DIR)`, on a GPU where torch finds one.
+
+    Interrupted, it goes on from its last checkpoint when the same command is given again. Needs torch and
+    transformers; if they are missing, the message holds the command that installs them.
+    """
+    with clean_endings():
+        from lingua_core.cli.training_view import train_with_progress
+
+        train_with_progress(data, out, start=start, steps=steps, questions=questions, rate=rate, seed=seed)

@@ -98,7 +98,7 @@ class Scorer(Protocol):
 
     @property
     def default_threshold(self) -> float | None:
-        """The keep score that a segment needs when the caller gives no budget.
+        """The keep score that a segment needs when the caller gives a query and no budget.
 
         None if the scores are not calibrated, so that a default rate applies instead.
         """

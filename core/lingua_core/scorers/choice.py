@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from lingua_core.errors import InputError
-from lingua_core.models.onnx_encoder import Device
+from lingua_core.models.onnx_session import Device
 from lingua_core.scorers.base import Scorer
 from lingua_core.scorers.embedding import EmbeddingScorer
+from lingua_core.scorers.extractor import ExtractorScorer
 from lingua_core.scorers.lexical import LexicalScorer
 
 __all__ = ["Method", "choose_scorer"]
@@ -35,9 +36,20 @@ def choose_scorer(
         if model is not None:
             raise InputError(f"Method 'lexical' uses no model, got model={str(model)!r}. Leave it out.")
         return LexicalScorer()
-    if model is not None and (len(str(model)) > 1000 or not Path(model).is_dir()):
-        raise InputError(
-            f"model={str(model)!r:.80} is no folder here. Method 'extract' takes a folder with model.onnx "
-            "and tokenizer.json; export one with `lingua train export-encoder`."
-        )
-    return EmbeddingScorer(model, device=device, threads=threads)
+    if model is None:
+        return ExtractorScorer(device=device, threads=threads)
+    return _from_folder(model, device, threads)
+
+
+def _from_folder(model: str | Path, device: Device, threads: int | None) -> Scorer:
+    """An extractor or a sentence encoder, by what the folder holds."""
+    folder = Path(model)
+    if len(str(model)) <= 1000 and (folder / "lower.onnx").is_file():
+        return ExtractorScorer(folder, device=device, threads=threads)
+    if len(str(model)) <= 1000 and (folder / "model.onnx").is_file():
+        return EmbeddingScorer(folder, device=device, threads=threads)
+    raise InputError(
+        f"model={str(model)!r:.80} is no folder with a model here. Method 'extract' takes an extractor "
+        "(lower.onnx, upper.onnx, extractor.json, tokenizer.json), made with `lingua train extractor`, or a "
+        "sentence encoder (model.onnx, tokenizer.json), made with `lingua train export-encoder`."
+    )

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingua_core.errors import InputError
-from lingua_core.models.onnx_encoder import Device, OnnxEncoder
+from lingua_core.models.onnx_encoder import OnnxEncoder
+from lingua_core.models.onnx_session import Device
 from lingua_core.models.tokenization import load_tokenizer, special_id
 from lingua_core.models.windows import Window, windows
 from lingua_core.scorers.base import Passage, PassageScores, ScoringTask
@@ -170,6 +171,8 @@ def _sum_by_owner(states: Vector, owners: NDArray[np.int64]) -> tuple[NDArray[np
 
 
 def _score_task(task: ScoringTask, sums: list[Vector], query: Vector | None) -> list[PassageScores]:
+    if not sums:
+        return []
     wholes = [_unit(s.sum(axis=0)) for s in sums]
     centre = _unit(query if query is not None else np.sum(wholes, axis=0))
     found: list[PassageScores] = []

@@ -5,14 +5,19 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lingua_core.scorers.base import PassageScores, ScoringTask
+from lingua_core.scorers.base import Passage, PassageScores, ScoringTask
 from lingua_core.unicode import WORD
 
-__all__ = ["LexicalScorer", "terms"]
+if TYPE_CHECKING:
+    from bm25s import BM25
+
+__all__ = ["LexicalIndex", "LexicalScorer", "terms"]
 
 # Words and numbers; scripts without spaces give single characters, paired below.
 _TERM = re.compile(rf"{WORD}(?:['’][^\W\d_]+)?|(?<=\b[a-z])(?:\+\+|#)")
@@ -53,39 +58,65 @@ class LexicalScorer:
         return [self._task(task) for task in tasks]
 
     def _task(self, task: ScoringTask) -> list[PassageScores]:
-        segments = [
-            [terms(passage.text[s.start : s.end]) for s in passage.segments] for passage in task.passages
+        index = LexicalIndex(task.passages, k1=self._k1, b=self._b)
+        rows = index.informativeness() if task.query is None else index.scores(task.query)
+        return [
+            PassageScores.of_segments(passage.segments, keep, relevance=float(keep.max(initial=0.0)))
+            for passage, keep in zip(task.passages, rows, strict=True)
         ]
-        if task.query is None:
-            keep = _informativeness(segments)
-        else:
-            titles = [list(dict.fromkeys(terms(p.title or ""))) for p in task.passages]
-            corpus = [
-                words + title + (rows[segment.parent] if segment.parent >= 0 else [])
-                for title, rows, passage in zip(titles, segments, task.passages, strict=True)
-                for words, segment in zip(rows, passage.segments, strict=True)
-            ]
-            keep = self._bm25(corpus, terms(task.query))
-        found: list[PassageScores] = []
-        at = 0
-        for passage in task.passages:
-            own = keep[at : at + len(passage.segments)]
-            at += len(passage.segments)
-            found.append(
-                PassageScores.of_segments(passage.segments, own, relevance=float(own.max(initial=0.0)))
-            )
-        return found
 
-    def _bm25(self, corpus: list[list[str]], query: list[str]) -> NDArray[np.float32]:
-        wanted = list(dict.fromkeys(query))
+
+class LexicalIndex:
+    """The words of all segments of some passages, to be asked more than once.
+
+    Args:
+        passages: The corpus; each segment is a document of it.
+        k1: Term frequency saturation.
+        b: Length normalisation.
+    """
+
+    def __init__(self, passages: Sequence[Passage], *, k1: float = 1.2, b: float = 0.75) -> None:
+        self._passages = passages
+        self._words = [
+            [terms(passage.text[s.start : s.end]) for s in passage.segments] for passage in passages
+        ]
+        self._k1 = k1
+        self._b = b
+
+    def scores(self, query: str) -> list[NDArray[np.float32]]:
+        """For each passage, its segments' BM25 scores as fractions of the greatest that could be."""
+        wanted = list(dict.fromkeys(terms(query)))
+        corpus = self._corpus
         if not wanted or not any(corpus):
-            return np.zeros(len(corpus), np.float32)
+            return self._by_passage(np.zeros(len(corpus), np.float32))
+        scores = np.asarray(self._index.get_scores(wanted), np.float32)
+        return self._by_passage((scores / _ceiling(corpus, wanted)).astype(np.float32))
+
+    def informativeness(self) -> list[NDArray[np.float32]]:
+        """For each passage, its segments' mean tf-idf weight of their words."""
+        return self._by_passage(_informativeness(self._words))
+
+    @cached_property
+    def _corpus(self) -> list[list[str]]:
+        """The words of each segment, with those of the title and of the segment that introduces it."""
+        titles = [list(dict.fromkeys(terms(passage.title or ""))) for passage in self._passages]
+        return [
+            words + title + (rows[segment.parent] if segment.parent >= 0 else [])
+            for title, rows, passage in zip(titles, self._words, self._passages, strict=True)
+            for words, segment in zip(rows, passage.segments, strict=True)
+        ]
+
+    @cached_property
+    def _index(self) -> "BM25":
         import bm25s
 
         index = bm25s.BM25(method="lucene", k1=self._k1, b=self._b)
-        index.index(corpus, show_progress=False)
-        scores = index.get_scores(wanted)
-        return (np.asarray(scores, np.float32) / _ceiling(corpus, wanted)).astype(np.float32)
+        index.index(self._corpus, show_progress=False)
+        return index
+
+    def _by_passage(self, flat: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        borders = np.cumsum([len(rows) for rows in self._words])[:-1]
+        return np.split(flat, borders) if self._words else []
 
 
 def terms(text: str) -> list[str]:

@@ -3,16 +3,19 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ENCODER", "ShippedModel"]
+__all__ = ["ENCODER", "EXTRACTOR", "ShippedModel"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShippedModel:
-    """A model in the package: a folder with `model.onnx`, `tokenizer.json` and `MODEL_CARD.md`."""
+    """A model in the package: a folder with ONNX files, `tokenizer.json` and `MODEL_CARD.md`."""
 
     name: str
     folder: Path
 
 
 ENCODER = ShippedModel(name="all-MiniLM-L6-v2", folder=Path(__file__).parent / "minilm")
-"""The sentence encoder behind the method "extract"."""
+"""The sentence encoder behind `EmbeddingScorer`."""
+
+EXTRACTOR = ShippedModel(name="lingua-extractor", folder=Path(__file__).parent / "extractor")
+"""The question-aware extractor behind the method "extract"."""

@@ -1,0 +1,67 @@
+"""A training run as its maker sees it: a bar, the loss, and what came out."""
+
+from pathlib import Path
+
+from lingua_core.cli.ending import say, write_stdout
+from lingua_core.errors import MissingDependencyError
+
+__all__ = ["train_with_progress"]
+
+_STEPS_OF_THE_SHIPPED = 2400
+_PASSES = 3
+_SMOOTHING = 0.95
+
+
+def train_with_progress(
+    data: Path, out: Path, *, start: Path | None, steps: int | None, questions: int, rate: float, seed: int
+) -> None:
+    """Train the extractor, with a progress bar on stderr and the result on stdout.
+
+    Args:
+        data: A folder of data sets, or a file of examples.
+        out: Where the model goes.
+        start: As in `train_extractor`.
+        steps: None for the default of the kind of data.
+        questions: Of each step.
+        rate: Greatest learning rate.
+        seed: Of every choice.
+
+    Raises:
+        MissingDependencyError: If torch, transformers or onnx is not installed.
+    """
+    try:
+        import onnx  # pyright: ignore[reportUnusedImport]  # noqa: F401
+        import torch  # pyright: ignore[reportUnusedImport]  # noqa: F401
+        import transformers  # pyright: ignore[reportUnusedImport]  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError.for_extra(
+            str(error.name), extra="train", purpose="Training an extractor"
+        ) from error
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    from lingua_core.training.extractor.pipeline import Material, train_extractor
+    from lingua_core.training.extractor.train import Progress, TrainingOptions
+
+    say("reading the examples")
+    shipped = data.is_dir()
+    material = Material.shipped(data, seed=seed) if shipped else Material.own(data, seed=seed)
+    default = _STEPS_OF_THE_SHIPPED if shipped else _PASSES * -(-len(material.examples) // questions)
+    options = TrainingOptions(steps=steps or default, questions=questions, rate=rate, seed=seed)
+    say(
+        f"{len(material.examples):,} examples, {len(material.calibration):,} held out for calibration, "
+        f"{options.steps:,} steps"
+    )
+    with Bar(console=Console(stderr=True)) as bar:
+        task = bar.add_task("training", total=options.steps)
+        average = 0.0
+
+        def report(progress: Progress) -> None:
+            nonlocal average
+            average = (
+                progress.loss if not average else _SMOOTHING * average + (1 - _SMOOTHING) * progress.loss
+            )
+            bar.update(task, completed=progress.step, description=f"training, loss {average:.2f}")
+
+        settings = train_extractor(material, out, options, start=start, report=report)
+    write_stdout(f"path       {out}\nthreshold  {settings.threshold:g}\n")

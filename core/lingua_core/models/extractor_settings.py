@@ -1,0 +1,76 @@
+"""What a trained extractor says of itself: how its logits become probabilities, and its defaults."""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from lingua_core.errors import ModelError
+
+__all__ = ["ExtractorSettings", "SecondLook"]
+
+_FILE = "extractor.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondLook:
+    """How much words count that a segment shares with the question and the best segments found so far.
+
+    Attributes:
+        segments: How many of the best segments are each added to the question.
+        weight: What the mean of the BM25 scores (0 to 1) adds to a segment's logit, at most.
+    """
+
+    segments: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractorSettings:
+    """Found on development data by `lingua train extractor`, and kept beside the model.
+
+    Attributes:
+        scale: A segment's probability of being evidence is sigmoid(scale * logit + offset): Platt scaling.
+        offset: See `scale`.
+        relevance_scale: The same for a passage's probability of holding evidence.
+        relevance_offset: See `relevance_scale`.
+        threshold: The least probability that a segment is kept with when no budget is given.
+        cutoff: Windows whose relevance logit in the middle of the model is below this leave there.
+        second_look: None for no second look.
+    """
+
+    scale: float = 1.0
+    offset: float = 0.0
+    relevance_scale: float = 1.0
+    relevance_offset: float = 0.0
+    threshold: float = 0.1
+    cutoff: float = -1e9
+    second_look: SecondLook | None = None
+
+    @classmethod
+    def load(cls, folder: Path) -> "ExtractorSettings":
+        """Read `extractor.json`.
+
+        Raises:
+            ModelError: If it is missing or not what this version writes.
+        """
+        file = folder / _FILE
+        try:
+            values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            second = values.pop("second_look", None)
+            numbers = {name: float(value) for name, value in values.items()}
+            return cls(**numbers, second_look=_second_look(**second) if second else None)
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            names = ", ".join(field.name for field in fields(cls))
+            raise ModelError(
+                f"{str(file)!r} cannot be read as an extractor's settings ({names}): {error}. "
+                "Reinstall lingua-rag, or make the folder with `lingua train extractor`."
+            ) from error
+
+    def save(self, folder: Path) -> None:
+        """Write `extractor.json`."""
+        (folder / _FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+
+def _second_look(segments: int, weight: float) -> SecondLook:
+    return SecondLook(segments=int(segments), weight=float(weight))

@@ -1,0 +1,1 @@
+"""From question-answering sets to what the extractor learns from."""

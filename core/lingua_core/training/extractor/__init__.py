@@ -1,0 +1,1 @@
+"""Training of the extractor: model, batches, loop, calibration, export."""

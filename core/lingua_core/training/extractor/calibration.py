@@ -1,0 +1,141 @@
+"""From logits to probabilities, and the defaults that follow: found on data the model was not trained on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lingua_core.errors import InputError
+from lingua_core.models.extractor_settings import ExtractorSettings, SecondLook
+from lingua_core.scorers import ExtractorScorer, Passage, ScoringTask
+from lingua_core.segmentation import TextSegmenter
+from lingua_core.training.data.evidence import segment_targets
+from lingua_core.training.data.examples import Example
+
+__all__ = ["FEWEST_EXAMPLES", "calibrate", "fit_platt"]
+
+FEWEST_EXAMPLES = 20
+_ANSWERS_KEPT = 0.993
+_LEAVING_WITH_EVIDENCE = 0.001
+_SEGMENTER = TextSegmenter()
+_BATCH = 16
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Logits with what they should say.
+
+    Attributes:
+        by_example: Of each example, the logits of its segments and which of them are evidence.
+        relevance: Logits of all passages.
+        holds: Which passages hold evidence.
+    """
+
+    by_example: list[tuple[Floats, NDArray[np.bool_]]]
+    relevance: Floats
+    holds: NDArray[np.bool_]
+
+    @property
+    def segments(self) -> Floats:
+        """Logits of the segments of all examples."""
+        return np.concatenate([logits for logits, _ in self.by_example])
+
+    @property
+    def evidence(self) -> NDArray[np.bool_]:
+        """Which of them are evidence."""
+        return np.concatenate([evidence for _, evidence in self.by_example])
+
+
+def calibrate(
+    folder: Path, examples: Sequence[Example], *, second_look: SecondLook | None, threads: int | None = None
+) -> ExtractorSettings:
+    """Settings for the exported model in `folder`, which are saved there.
+
+    - `cutoff`: at most 0.1 % of the passages with evidence leave in the middle of the model.
+    - `scale`, `offset`: Platt scaling of segment logits; the same for relevance.
+    - `threshold`: 99.3 % of the examples keep a segment of their evidence, a margin above the 99 % that
+      the default promises.
+
+    Args:
+        folder: As `export_extractor` writes it.
+        examples: With distractors as in use; at least 20 with evidence.
+        second_look: Taken over.
+        threads: As for `ExtractorScorer`.
+
+    Raises:
+        InputError: If there are too few examples.
+    """
+    gold = sum(bool(example.gold) for example in examples)
+    if gold < FEWEST_EXAMPLES:
+        raise InputError(f"Calibration needs at least {FEWEST_EXAMPLES} examples with evidence, got {gold}.")
+    middle = _logits(folder, examples, ExtractorSettings(cutoff=np.inf), threads)
+    leaving = np.quantile(middle.relevance[middle.holds], _LEAVING_WITH_EVIDENCE, method="lower")
+    settings = ExtractorSettings(cutoff=float(leaving), second_look=second_look)
+    seen = _logits(folder, examples, settings, threads)
+    scale, offset = fit_platt(seen.segments, seen.evidence)
+    relevance_scale, relevance_offset = fit_platt(seen.relevance, seen.holds)
+    best = np.array([row[evidence].max() for row, evidence in seen.by_example if evidence.any()])
+    lowest = float(np.quantile(best, 1 - _ANSWERS_KEPT, method="lower"))
+    settings = replace(
+        settings,
+        scale=scale,
+        offset=offset,
+        relevance_scale=relevance_scale,
+        relevance_offset=relevance_offset,
+        threshold=round(float(1 / (1 + np.exp(-(scale * lowest + offset)))), 4),
+    )
+    settings.save(folder)
+    return settings
+
+
+def _logits(
+    folder: Path, examples: Sequence[Example], settings: ExtractorSettings, threads: int | None
+) -> _Seen:
+    scorer = ExtractorScorer(folder, settings=settings, threads=threads)
+    rows: list[tuple[Floats, NDArray[np.bool_]]] = []
+    relevance: list[float] = []
+    holds: list[bool] = []
+    for at in range(0, len(examples), _BATCH):
+        part = examples[at : at + _BATCH]
+        tasks = [_task(example) for example in part]
+        for example, task, looks in zip(part, tasks, scorer.logits(tasks), strict=True):
+            targets = [
+                segment_targets(passage, given.segments) == 1
+                for passage, given in zip(example.passages, task.passages, strict=True)
+            ]
+            logits = np.concatenate([look.segments for look in looks]).astype(np.float64)
+            rows.append((logits, np.concatenate(targets)))
+            relevance += [look.relevance for look in looks]
+            holds += [bool(target.any()) for target in targets]
+    return _Seen(rows, np.array(relevance), np.array(holds))
+
+
+def _task(example: Example) -> ScoringTask:
+    passages = [
+        Passage(text=p.text, title=p.title, segments=_SEGMENTER.segment(p.text)) for p in example.passages
+    ]
+    return ScoringTask(query=example.question, passages=passages)
+
+
+def fit_platt(logits: Floats, labels: NDArray[np.bool_]) -> tuple[float, float]:
+    """Scale and offset that make sigmoid(scale * logit + offset) most likely, by Newton's method.
+
+    Labels are smoothed as Platt did (1999, section 2.2), so that separable data stay finite.
+    """
+    positive, negative = int(labels.sum()), int((~labels).sum())
+    target = np.where(labels, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    design = np.stack([logits, np.ones_like(logits)], axis=1)
+    weights = np.array([1.0, 0.0])
+    for _ in range(100):
+        p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
+        gradient = design.T @ (p - target)
+        hessian = (design * (p * (1 - p))[:, None]).T @ design + 1e-6 * np.eye(2)
+        step = np.linalg.solve(hessian, gradient)
+        weights -= step / max(1.0, float(np.abs(step).max()))
+        if np.abs(step).max() < 1e-8:
+            break
+    return float(weights[0]), float(weights[1])
