@@ -1,8 +1,8 @@
 """Question and passage as one token sequence, in windows, with the segment that owns each token.
 
 The form is BERT's for pairs: `[CLS] question [SEP] known [SEP] title. passage [SEP]`, where the part
-with what is known already is there for a second look only. Training and inference share this module, so
-that the model meets in use what it has learnt from.
+with what is known already is there in training only: in use, a second look through the model did not
+pay. Training and inference share this module, so that the model meets in use what it has learnt from.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from lingua_core.models.tokenization import special_id
+from lingua_core.models.tokenization import special_id, token_ids, token_owners
 from lingua_core.models.windows import Window, windows
 from lingua_core.segmentation.segment import Segment
-from lingua_core.unicode import encodable
 
 __all__ = ["LONGEST_SEQUENCE", "Pair", "PairWindow", "pair_windows"]
 
@@ -76,14 +75,10 @@ def pair_windows(
     """
     cls, sep = special_id(tokenizer, "[CLS]"), special_id(tokenizer, "[SEP]")
     heads = _heads(tokenizer, pairs, cls, sep)
-    titles = _encoded(tokenizer, [f"{pair.title}. " if pair.title else "" for pair in pairs])
-    pieces, borders = _pieces(pairs)
-    encoded = _encoded(tokenizer, pieces)
+    titles = token_ids(tokenizer, [f"{pair.title}. " if pair.title else "" for pair in pairs])
+    texts = token_owners(tokenizer, [pair.text for pair in pairs], [pair.segments for pair in pairs])
     found: list[PairWindow] = []
-    for i, head in enumerate(heads):
-        own = encoded[borders[i] : borders[i + 1]]
-        ids = [token for piece in own for token in piece]
-        owners = np.repeat(np.arange(len(own)), [len(piece) for piece in own])
+    for i, (head, (ids, owners)) in enumerate(zip(heads, texts, strict=True)):
         front = [*head, *titles[i][:_LONGEST_TITLE]]
         size = longest - len(front) - 1
         for window in windows(len(ids), size=size, overlap=min(_OVERLAP, size // 2)):
@@ -112,7 +107,7 @@ def _window(
 def _heads(tokenizer: Tokenizer, pairs: Sequence[Pair], cls: int, sep: int) -> list[list[int]]:
     """The part before the passage. Many pairs share a question: each is tokenized once."""
     texts = list(dict.fromkeys(text for pair in pairs for text in (pair.question, pair.known)))
-    ids = dict(zip(texts, _encoded(tokenizer, texts), strict=True))
+    ids = dict(zip(texts, token_ids(tokenizer, texts), strict=True))
     heads: list[list[int]] = []
     for pair in pairs:
         head = [cls, *_without_middle(ids[pair.question], _LONGEST_QUESTION), sep]
@@ -124,22 +119,3 @@ def _heads(tokenizer: Tokenizer, pairs: Sequence[Pair], cls: int, sep: int) -> l
 
 def _without_middle(ids: list[int], longest: int) -> list[int]:
     return ids if len(ids) <= longest else ids[: longest // 2] + ids[-(longest // 2) :]
-
-
-def _pieces(pairs: Sequence[Pair]) -> tuple[list[str], list[int]]:
-    """The segments of all passages in one row, and where each passage begins.
-
-    Between segments there is only white space, so tokenizing them one by one loses nothing, gives each
-    token its owner, and runs on all cores.
-    """
-    pieces: list[str] = []
-    borders = [0]
-    for pair in pairs:
-        pieces.extend(pair.text[s.start : s.end] for s in pair.segments)
-        borders.append(len(pieces))
-    return pieces, borders
-
-
-def _encoded(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
-    texts = [encodable(text) for text in texts]
-    return [e.ids for e in tokenizer.encode_batch_fast(texts, add_special_tokens=False)]

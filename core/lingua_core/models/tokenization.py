@@ -1,14 +1,19 @@
 """Tokenizers from files, and tokens with character offsets."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lingua_core.errors import ModelError
+from lingua_core.segmentation.segment import Segment
+from lingua_core.unicode import encodable
 from lingua_core.weights import ShippedModel
 
-__all__ = ["load_tokenizer", "special_id", "unknown_id", "untruncated"]
+__all__ = ["load_tokenizer", "special_id", "token_ids", "token_owners", "unknown_id", "untruncated"]
 
 
 def load_tokenizer(source: Path | ShippedModel) -> Tokenizer:
@@ -46,6 +51,30 @@ def untruncated(tokenizer: Tokenizer) -> Tokenizer:
     tokenizer.no_padding()
     tokenizer.no_truncation()
     return tokenizer
+
+
+def token_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    """Ids of each text's tokens, without special ones."""
+    encodings = tokenizer.encode_batch_fast([encodable(text) for text in texts], add_special_tokens=False)
+    return [encoding.ids for encoding in encodings]
+
+
+def token_owners(
+    tokenizer: Tokenizer, texts: Sequence[str], segments: Sequence[Sequence[Segment]]
+) -> list[tuple[list[int], NDArray[np.int64]]]:
+    """For each text, its token ids, and the segment that owns each token, ascending.
+
+    Between segments there is only white space, so tokenizing them one by one loses nothing, gives each
+    token its owner, and runs on all cores.
+    """
+    pieces = [text[s.start : s.end] for text, row in zip(texts, segments, strict=True) for s in row]
+    encoded = iter(token_ids(tokenizer, pieces))
+    found: list[tuple[list[int], NDArray[np.int64]]] = []
+    for row in segments:
+        own = [next(encoded) for _ in row]
+        owners = np.repeat(np.arange(len(own)), [len(piece) for piece in own])
+        found.append(([token for piece in own for token in piece], owners))
+    return found
 
 
 @lru_cache(maxsize=8)

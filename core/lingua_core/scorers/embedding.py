@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lingua_core.errors import InputError
 from lingua_core.models.onnx_encoder import OnnxEncoder
 from lingua_core.models.onnx_session import Device
-from lingua_core.models.tokenization import load_tokenizer, special_id
+from lingua_core.models.tokenization import load_tokenizer, special_id, token_ids, token_owners
 from lingua_core.models.windows import Window, windows
 from lingua_core.scorers.base import Passage, PassageScores, ScoringTask
 from lingua_core.segmentation.segment import Segment
@@ -120,34 +120,15 @@ class EmbeddingScorer:
     ) -> list[_Sequence]:
         tokenizer = load_tokenizer(self._folder)
         cls, sep = special_id(tokenizer, "[CLS]"), special_id(tokenizer, "[SEP]")
-        heads = tokenizer.encode_batch_fast(
-            [encodable(f"{title}. ") if title else "" for title in titles], add_special_tokens=False
-        )
-        pieces, borders = _pieces(texts, segments)
-        encodings = tokenizer.encode_batch_fast(pieces, add_special_tokens=False)
+        heads = token_ids(tokenizer, [f"{title}. " if title else "" for title in titles])
+        # A text without segments, such as a query, is one.
+        rows = [row or [Segment(0, len(text))] for text, row in zip(texts, segments, strict=True)]
         found: list[_Sequence] = []
-        for i in range(len(texts)):
-            own = [encoding.ids for encoding in encodings[borders[i] : borders[i + 1]]]
-            ids = [token for piece in own for token in piece]
-            owners = np.repeat(np.arange(len(own)), [len(piece) for piece in own])
-            head = [cls, *heads[i].ids[: self._window // 4]]
+        for i, (ids, owners) in enumerate(token_owners(tokenizer, texts, rows)):
+            head = [cls, *heads[i][: self._window // 4]]
             for window in windows(len(ids), size=self._window - len(head) - 1, overlap=self._overlap):
                 found.append(_sequence(i, head, ids, sep, window, owners))
         return found
-
-
-def _pieces(texts: list[str], segments: list[Sequence[Segment]]) -> tuple[list[str], list[int]]:
-    """The segments of all texts in one row, a text without segments as a whole; and where each begins.
-
-    Between segments there is only white space, so tokenizing them one by one loses nothing, gives each
-    token its owner, and runs on all cores.
-    """
-    pieces: list[str] = []
-    borders = [0]
-    for text, row in zip(texts, segments, strict=True):
-        pieces.extend([text[s.start : s.end] for s in row] or [text])
-        borders.append(len(pieces))
-    return pieces, borders
 
 
 def _sequence(

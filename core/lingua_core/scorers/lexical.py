@@ -90,7 +90,7 @@ class LexicalIndex:
         if not wanted or not any(corpus):
             return self._by_passage(np.zeros(len(corpus), np.float32))
         scores = np.asarray(self._index.get_scores(wanted), np.float32)
-        return self._by_passage((scores / _ceiling(corpus, wanted)).astype(np.float32))
+        return self._by_passage((scores / self._ceiling(wanted)).astype(np.float32))
 
     def informativeness(self) -> list[NDArray[np.float32]]:
         """For each passage, its segments' mean tf-idf weight of their words."""
@@ -114,6 +114,16 @@ class LexicalIndex:
         index.index(self._corpus, show_progress=False)
         return index
 
+    @cached_property
+    def _frequency(self) -> Counter[str]:
+        """How many segments hold each word."""
+        return Counter(word for words in self._corpus for word in set(words))
+
+    def _ceiling(self, query: Sequence[str]) -> float:
+        """The score of a segment that is saturated with every query term: the sum of their idf."""
+        n, frequency = len(self._corpus), self._frequency
+        return float(sum(math.log(1 + (n - frequency[t] + 0.5) / (frequency[t] + 0.5)) for t in query))
+
     def _by_passage(self, flat: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         borders = np.cumsum([len(rows) for rows in self._words])[:-1]
         return np.split(flat, borders) if self._words else []
@@ -128,15 +138,6 @@ def terms(text: str) -> list[str]:
         else:
             found.append(_PLURAL.sub("", word) if len(word) > 3 else word)
     return found
-
-
-def _ceiling(corpus: list[list[str]], query: list[str]) -> float:
-    """The score of a segment that is saturated with every query term: the sum of their idf."""
-    frequency: Counter[str] = Counter()
-    for words in corpus:
-        frequency.update(set(words).intersection(query))
-    n = len(corpus)
-    return float(sum(math.log(1 + (n - frequency[t] + 0.5) / (frequency[t] + 0.5)) for t in query))
 
 
 def _informativeness(segments: list[list[list[str]]]) -> NDArray[np.float32]:

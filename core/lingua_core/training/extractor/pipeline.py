@@ -8,7 +8,7 @@ import logging
 import random
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
@@ -170,7 +170,7 @@ def train_extractor(
         settings = ExtractorSettings.load(folder)
         settings.save(target)
     shutil.rmtree(target / "training")
-    return replace(settings)
+    return settings
 
 
 def _is_held(example: Example) -> bool:
