@@ -65,6 +65,10 @@ def mean(row: Row, figure: str) -> float | None:
         ("reddish", ["red"], False),
         ("anything", [""], False),
         ("first, second", ["third", "second"], True),
+        ("from 1857–63", ["1857"], True),
+        ("an eight-year war", ["eight"], True),
+        ("from 11857–63", ["1857"], False),
+        ("a -- b", ["--"], False),
     ],
 )
 def test_has_answer_compares_normalised_whole_words(text: str, answers: list[str], expected: bool) -> None:

@@ -14,7 +14,7 @@ from lingua_core.bench.quality.frameworks import (
 )
 from lingua_core.bench.quality.methods import METHODS, SCORERS, make_method
 from lingua_core.bench.quality.questions import Question
-from lingua_core.bench.quality.sentence_embedding import SentenceEncoder
+from lingua_core.models.sentence_encoder import SentenceEncoder
 from lingua_core.tokens import resolve_token_counter
 
 COUNTER = resolve_token_counter(None)

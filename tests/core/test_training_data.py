@@ -1,11 +1,12 @@
 """From question-answering sets to training examples."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -380,6 +381,17 @@ def test_answers_are_found_in_any_case() -> None:
     assert texts(subject.added_to(example, random.Random(0))) == [GOLD.text]
 
 
+def test_passages_with_most_words_of_a_long_answer_are_no_distractors() -> None:
+    answer = "Ada Marsh, Tom Reed and Eve Stone"
+    telling, other = (
+        LabelledPassage(text="Reed, Tom; Marsh, Ada; Eve"),
+        LabelledPassage(text="Tom and Eve sat."),
+    )
+    example = Example(id="1", source="s", question="Who?", passages=(GOLD,), answers=(answer,))
+    found = Distractors({GOLD.text: [telling, other]}, [], count=3).added_to(example, random.Random(0))
+    assert sorted(texts(found)) == sorted([GOLD.text, other.text])
+
+
 def test_the_pool_fills_up_only_where_asked_to() -> None:
     few = {GOLD.text: HARD[:2]}
     filled = Distractors(few, POOL, count=8, easy=0, fill=True).added_to(ASKED, random.Random(0))
@@ -392,6 +404,37 @@ def test_an_example_with_enough_passages_gets_none() -> None:
     full = Example(id="1", source="s", question="When?", passages=(GOLD, *HARD[:7]))
     found = Distractors({GOLD.text: HARD}, POOL, count=6, easy=2, fill=True).added_to(full, random.Random(0))
     assert sorted(texts(found)) == sorted(texts(full))
+
+
+class Vectors:
+    """Embeds a text as the count of its letters a and e."""
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        return np.array([[text.count("a"), text.count("e")] for text in texts], np.float32)
+
+
+def test_half_of_the_hard_distractors_are_the_nearest_by_embedding() -> None:
+    other = LabelledPassage(text="Another gold passage.")
+    near = [LabelledPassage(text=f"{'e' * (20 + i)} {i}", title="e") for i in range(9)]
+    subject = Distractors({GOLD.text: HARD, other.text: near}, POOL, count=6, easy=1).with_nearest(
+        ["When?", "e", "When?"],
+        encoder=Vectors(),  # type: ignore[arg-type]
+        count=3,
+    )
+    found = [subject.added_to(ASKED, random.Random(seed)) for seed in range(30)]
+    assert all(len(set(texts(e))) == 6 for e in found)
+    nearest = {text for e in found for text in texts(e) if text.startswith("eee")}
+    assert nearest == {p.text for p in near[-3:]}
+    assert all(sum(text.startswith("eee") for text in texts(e)) == 2 for e in found)
+    alone = Distractors({other.text: near}, [], count=9).with_nearest(["When?"], encoder=Vectors(), count=3)  # type: ignore[arg-type]
+    assert len(alone.added_to(ASKED, random.Random(0)).passages) == 4
+
+
+def test_no_distractor_comes_twice() -> None:
+    subject = Distractors({GOLD.text: HARD[:2]}, [*POOL[:2], HARD[0]], count=6, easy=3, fill=True)
+    for seed in range(30):
+        found = texts(subject.added_to(ASKED, random.Random(seed)))
+        assert len(found) == len(set(found))
 
 
 def test_distractors_are_read_from_files(tmp_path: Path) -> None:

@@ -676,7 +676,7 @@ def test_bad_examples_are_named_in_a_clear_error(tmp_path: Path, bad: Any, messa
         ([], "holds no example with evidence"),
         ([line(evidence=[])], "holds no example with evidence"),
         ([line(passages=[]) | {"evidence": []}], "holds no example with evidence"),
-        (["{broken\n"], "cannot be read as JSON lines"),
+        ([line(), "{broken\n"], "Line 2 of .* is no JSON"),
         (None, "cannot be read as JSON lines"),
     ],
 )

@@ -10,6 +10,9 @@ __all__ = ["train_with_progress"]
 _STEPS_OF_THE_SHIPPED = 2400
 _PASSES = 3
 _SMOOTHING = 0.95
+_RATE_OF_NEW_HEADS = 1e-3
+_HEADS_TO_ENCODER = 2
+"""Heads that are trained already learn little faster than the encoder."""
 
 
 def train_with_progress(
@@ -47,7 +50,13 @@ def train_with_progress(
     shipped = data.is_dir()
     material = Material.shipped(data, seed=seed) if shipped else Material.own(data, seed=seed)
     default = _STEPS_OF_THE_SHIPPED if shipped else _PASSES * -(-len(material.examples) // questions)
-    options = TrainingOptions(steps=steps or default, questions=questions, rate=rate, seed=seed)
+    options = TrainingOptions(
+        steps=steps or default,
+        questions=questions,
+        rate=rate,
+        head_rate=_RATE_OF_NEW_HEADS if start is not None else _HEADS_TO_ENCODER * rate,
+        seed=seed,
+    )
     say(
         f"{len(material.examples):,} examples, {len(material.calibration):,} held out for calibration, "
         f"{options.steps:,} steps"

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from lingua_core.bench.quality.questions import Question
-from lingua_core.bench.quality.sentence_embedding import SentenceEncoder
 from lingua_core.errors import MissingDependencyError
+from lingua_core.models.sentence_encoder import SentenceEncoder
 from lingua_core.tokens import TokenCounter
 
 __all__ = ["LangChainFilter", "LlamaIndexOptimizer", "beginning", "loosest"]

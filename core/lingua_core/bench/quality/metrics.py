@@ -23,6 +23,7 @@ __all__ = [
 Spans = Mapping[int, Sequence[tuple[int, int]]]
 """Kept character spans of each document that has any, by its index."""
 
+_NO_WORD = re.compile(r"[\W_]")
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 
@@ -53,13 +54,29 @@ def estimate(values: Iterable[float]) -> Estimate | None:
 
 
 def has_answer(text: str, answers: Sequence[str]) -> bool:
-    """Whether one of the answers is part of the text, both normalised as in SQuAD's evaluation."""
-    normalised = f" {_normalised(text)} "
-    return any(f" {answer} " in normalised for answer in map(_normalised, answers) if answer)
+    """Whether one of the answers is a run of whole words of the text.
+
+    Both are normalised as in SQuAD's evaluation: lower case, no punctuation, no articles. There, removing
+    punctuation joins "1857" to its neighbour in "1857-63", and the answer would be missing in the full
+    text; so text and answer are also compared with spaces in place of punctuation.
+    """
+    for normalised in (_joined_at_punctuation, _split_at_punctuation):
+        searched = f" {normalised(text)} "
+        if any(f" {wanted} " in searched for wanted in map(normalised, answers) if wanted):
+            return True
+    return False
 
 
-def _normalised(text: str) -> str:
-    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
+def _joined_at_punctuation(text: str) -> str:
+    return _plain(text.lower().translate(_PUNCTUATION))
+
+
+def _split_at_punctuation(text: str) -> str:
+    return _plain(_NO_WORD.sub(" ", text.lower()))
+
+
+def _plain(text: str) -> str:
+    return " ".join(_ARTICLES.sub(" ", text).split())
 
 
 def evidence_texts(question: Question) -> list[str]:

@@ -9,6 +9,7 @@ from lingua_core.errors import InputError
 from lingua_core.segmentation import TextSegmenter
 from lingua_core.training.data.distractors import Distractors
 from lingua_core.training.data.examples import Example
+from lingua_core.training.data.multihop import SOURCE as MULTIHOP
 from lingua_core.training.data.multihop import SingleHop, compose
 from lingua_core.training.data.sources import SOURCES, Source, single_passage
 
@@ -39,8 +40,10 @@ def assemble(folder: Path, *, seed: int = 0) -> tuple[list[Example], Distractors
     examples = list(compose(hops, limit=MULTIHOP_EXAMPLES, seed=seed))
     for source in SOURCES:
         examples += _sample(by_source[source.name], source.limit, seed)
-    distractors = Distractors.from_files(*files, sets=[source.name for source in SOURCES if source.composed])
-    return examples, distractors
+    composed = [source.name for source in SOURCES if source.composed]
+    distractors = Distractors.from_files(*files, sets=composed)
+    searched = [e.question for e in examples if e.source in (*composed, MULTIHOP)]
+    return examples, distractors.with_nearest(searched)
 
 
 def calibration_examples(folder: Path, *, seed: int = 0, limit: int = 400, count: int = 20) -> list[Example]:

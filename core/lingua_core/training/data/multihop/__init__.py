@@ -6,6 +6,6 @@ the entity is. Both passages are then evidence, the bridge too: what a single-ho
 """
 
 from lingua_core.training.data.multihop.composing import compose
-from lingua_core.training.data.multihop.types import SingleHop
+from lingua_core.training.data.multihop.types import SOURCE, SingleHop
 
-__all__ = ["SingleHop", "compose"]
+__all__ = ["SOURCE", "SingleHop", "compose"]
