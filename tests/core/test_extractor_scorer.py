@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lingua_core import InputError, ModelError, PromptCompressor, Segment
-from lingua_core.models.extractor_settings import ExtractorSettings, SecondLook
+from lingua_core.models.extractor_settings import EarlyExit, ExtractorSettings, SecondLook
 from lingua_core.models.onnx_extractor import OnnxExtractor, Reading
 from lingua_core.models.pairs import Pair, PairWindow, pair_windows
 from lingua_core.models.tokenization import load_tokenizer
@@ -276,7 +276,9 @@ def test_what_scores_without_a_query_can_be_chosen() -> None:
 
 
 def looks(cutoff: float, tasks: Sequence[ScoringTask]) -> list[Any]:
-    found = ExtractorScorer(threads=1, settings=ExtractorSettings(cutoff=cutoff)).logits(tasks)
+    found = ExtractorScorer(
+        threads=1, settings=ExtractorSettings(early_exit=EarlyExit(cutoff=cutoff))
+    ).logits(tasks)
     return [look for row in found for look in row]
 
 
@@ -293,6 +295,28 @@ def test_the_cutoff_decides_what_leaves_in_the_middle_of_the_model() -> None:
         if len(look.segments) < 40:  # one window
             expected = left if look.left_early else stayed
             np.testing.assert_array_equal(look.segments, expected.segments)
+
+
+def test_what_leaves_early_is_put_on_the_scale_of_the_whole_model() -> None:
+    text = "stone " * 300
+    pairs = [Pair(question="which?", title=None, text=text, segments=[Segment(0, len(text) - 1)])]
+    windows = pair_windows(load_tokenizer(EXTRACTOR), pairs)[:2]
+    way_out = EarlyExit(cutoff=0.0, scale=2.0, offset=-1.0, relevance_scale=0.5, relevance_offset=-3.0)
+
+    class Half:
+        """One window leaves, one goes on."""
+
+        def read(self, windows: Sequence[PairWindow], *, cutoff: float) -> list[Reading]:
+            keep = [np.full(len(window.owners), 1.0, np.float32) for window in windows]
+            return [Reading(row, -4.0, i == 0) for i, row in enumerate(keep)]
+
+    (found,) = read_pairs(Half(), windows, pairs, way_out)
+    sizes = [len(window.owners) for window in windows]
+    assert found.segments[0] == pytest.approx((sizes[0] * (2 * -3.0 - 1) + sizes[1] * -3.0) / sum(sizes))
+    assert (found.relevance, found.left_early) == (-4.0, False)
+    (left,) = read_pairs(Half(), windows[:1], pairs, way_out)
+    assert (left.relevance, left.left_early) == (-5.0, True)
+    assert left.segments[0] == pytest.approx(2 * -3.0 - 1)
 
 
 def test_leaving_early_changes_the_logits() -> None:
@@ -338,8 +362,9 @@ def told(reader: Told, **options: Any) -> ExtractorScorer:
 def test_probabilities_follow_from_the_settings() -> None:
     reader = Told({"red": 2.0, "blue": -1.0}, relevance=0.5)
     subject = told(
-        reader, scale=2.0, offset=-1.0, relevance_scale=3.0, relevance_offset=0.25, threshold=0.3, cutoff=-7.0
-    )
+        reader, scale=2.0, offset=-1.0, relevance_scale=3.0, relevance_offset=0.25, threshold=0.3,
+        early_exit=EarlyExit(cutoff=-7.0),
+    )  # fmt: skip
     (scores,) = subject.score([words("which?", "red blue")])[0]
     expected = 1 / (1 + np.exp(-(2.0 * np.array([2.5, -0.5]) - 1.0)))
     np.testing.assert_allclose(scores.keep, expected, rtol=1e-6)
@@ -431,7 +456,7 @@ def test_a_segment_is_the_mean_of_its_tokens_over_all_its_windows() -> None:
                 for i, w in enumerate(windows)
             ]
 
-    (found,) = read_pairs(Numbered(), windows, pairs, cutoff=0.0)
+    (found,) = read_pairs(Numbered(), windows, pairs)
     assert len(windows) > 2
     # Each token's logit and its window's relevance cancel out.
     np.testing.assert_allclose(found.segments, [0.0, 0.0], atol=1e-6)
@@ -447,7 +472,7 @@ def test_a_segment_without_tokens_gets_its_passages_lowest_logit() -> None:
     ]
     reader = Told({"red": 3.0, "blue": 1.0}, relevance=0.5)
     windows = pair_windows(load_tokenizer(EXTRACTOR), pairs)
-    found = read_pairs(reader, windows, pairs, cutoff=0.0)
+    found = read_pairs(reader, windows, pairs)
     assert found[0].segments.tolist() == [3.5, 1.5, 1.5]
     assert found[1].segments.tolist() == [0.5]  # nothing but the passage's relevance is known
 
@@ -458,7 +483,7 @@ def test_a_segment_without_tokens_gets_its_passages_lowest_logit() -> None:
 def test_settings_come_back_as_they_were_saved(tmp_path: Path) -> None:
     for given_settings in (
         ExtractorSettings(),
-        ExtractorSettings(scale=0.7, offset=-1.25, threshold=0.02, cutoff=-np.inf, second_look=SECOND),
+        ExtractorSettings(scale=0.7, threshold=0.02, early_exit=EarlyExit(cutoff=-2.5), second_look=SECOND),
     ):
         given_settings.save(tmp_path)
         assert ExtractorSettings.load(tmp_path) == given_settings

@@ -352,7 +352,7 @@ def test_training_is_reproducible_and_goes_on_where_it_was_interrupted(
         trained_weights(tmp_path / "part", tokenizer, report=interrupt)
     resumed: list[Progress] = []
     model = train(
-        tiny(seed=99),
+        tiny(),
         EXAMPLES,
         NO_DISTRACTORS,
         tokenizer,
@@ -580,6 +580,37 @@ def test_calibration_keeps_the_evidence_and_saves_its_settings(exported: Path, t
     assert not any(look.left_early for row in scorer.logits(tasks) for look in row)
 
 
+def test_what_leaves_early_is_mapped_to_what_the_whole_model_says(tmp_path: Path) -> None:
+    for file in EXTRACTOR.folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    chaff = tuple(LabelledPassage(text=f"{word} {i} slept.") for i in range(4) for word in ("Cats", "Owls"))
+    held = [replace(e, passages=(*e.passages, *chaff)) for e in EXAMPLES[36:]]
+    found = calibrate(tmp_path, held, second_look=None, threads=1)
+    assert found.early_exit is not None
+    segmenter = TextSegmenter()
+    tasks = [
+        ScoringTask(
+            query=e.question,
+            passages=[
+                Passage(text=p.text, title=None, segments=segmenter.segment(p.text)) for p in e.passages
+            ],
+        )
+        for e in held
+    ]
+    mapped = ExtractorScorer(tmp_path, threads=1).logits(tasks)
+    whole = ExtractorScorer(tmp_path, threads=1, settings=replace(found, early_exit=None)).logits(tasks)
+    pairs = [(m, w) for a, b in zip(mapped, whole, strict=True) for m, w in zip(a, b, strict=True)]
+    leavers = [(m, w) for m, w in pairs if m.left_early]
+    assert len(leavers) >= 50
+    assert all(m.relevance == w.relevance for m, w in pairs if not m.left_early)
+    for off in (
+        np.concatenate([m.segments - w.segments for m, w in leavers]),
+        np.array([m.relevance - w.relevance for m, w in leavers]),
+    ):
+        assert abs(off.mean()) < 1e-3  # least squares
+    assert calibrate(tmp_path, EXAMPLES[36:56], second_look=None, threads=1).early_exit is None
+
+
 def test_calibration_needs_examples_with_evidence(exported: Path) -> None:
     bare = [replace(e, passages=tuple(replace(p, evidence=()) for p in e.passages)) for e in EXAMPLES[:30]]
     few = EXAMPLES[: FEWEST_EXAMPLES - 1]
@@ -803,6 +834,28 @@ def test_an_interrupted_run_is_taken_up_and_cleaned_away(embedded: Path, tmp_pat
     assert not (tmp_path / "part" / "training").exists()
     train_extractor(material(0), tmp_path / "whole", OPTIONS)
     assert onnx_bytes(tmp_path / "part") == onnx_bytes(tmp_path / "whole")
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    def run(model: Extractor, examples: Sequence[Example], **other: Any) -> None:
+        train(model, examples, NO_DISTRACTORS, tokenizer, replace(OPTIONS, **other), folder=tmp_path)
+
+    run(tiny(), EXAMPLES)
+    file = tmp_path / "checkpoint.pt"
+    made = file.read_bytes()
+    with pytest.raises(InputError, match=r"another run: rate 0.002 there, 0.01 here; seed 0 there, 3 here"):
+        run(tiny(), EXAMPLES, rate=0.01, seed=3)
+    with pytest.raises(InputError, match=r"another run: examples .*Give the command it was made with"):
+        run(tiny(), EXAMPLES[1:])
+    other = tiny()
+    torch.nn.init.ones_(next(other.parameters()))
+    with pytest.raises(InputError, match="another run: first weights"):
+        run(other, EXAMPLES)
+    assert file.read_bytes() == made
+    run(tiny(), EXAMPLES, checkpoint_every=1)  # how often to save changes nothing
+    file.write_bytes(made[: len(made) // 2])
+    with pytest.raises(InputError, match="cannot be read"):
+        run(tiny(), EXAMPLES)
 
 
 # `lingua train extractor`

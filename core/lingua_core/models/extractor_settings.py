@@ -7,7 +7,7 @@ from typing import Any
 
 from lingua_core.errors import ModelError
 
-__all__ = ["ExtractorSettings", "SecondLook"]
+__all__ = ["EarlyExit", "ExtractorSettings", "SecondLook"]
 
 _FILE = "extractor.json"
 
@@ -26,6 +26,28 @@ class SecondLook:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EarlyExit:
+    """Which windows leave in the middle of the model, and what the whole model would have said of them.
+
+    The heads in the middle are on a scale of their own. Their logits become those that the whole model
+    would have given, as far as a straight line tells, so that the rest is compared with its like.
+
+    Attributes:
+        cutoff: Windows whose relevance logit in the middle is below this leave there.
+        scale: Their segments' logits are scale * logit + offset.
+        offset: See `scale`.
+        relevance_scale: The same for their relevance.
+        relevance_offset: See `relevance_scale`.
+    """
+
+    cutoff: float
+    scale: float = 1.0
+    offset: float = 0.0
+    relevance_scale: float = 1.0
+    relevance_offset: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractorSettings:
     """Found on development data by `lingua train extractor`, and kept beside the model.
 
@@ -35,7 +57,7 @@ class ExtractorSettings:
         relevance_scale: The same for a passage's probability of holding evidence.
         relevance_offset: See `relevance_scale`.
         threshold: The least probability that a segment is kept with when no budget is given.
-        cutoff: Windows whose relevance logit in the middle of the model is below this leave there.
+        early_exit: None if every window goes through the whole model.
         second_look: None for no second look.
     """
 
@@ -44,7 +66,7 @@ class ExtractorSettings:
     relevance_scale: float = 1.0
     relevance_offset: float = 0.0
     threshold: float = 0.1
-    cutoff: float = -1e9
+    early_exit: EarlyExit | None = None
     second_look: SecondLook | None = None
 
     @classmethod
@@ -57,9 +79,12 @@ class ExtractorSettings:
         file = folder / _FILE
         try:
             values: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-            second = values.pop("second_look", None)
-            numbers = {name: float(value) for name, value in values.items()}
-            return cls(**numbers, second_look=_second_look(**second) if second else None)
+            early, second = values.pop("early_exit", None), values.pop("second_look", None)
+            return cls(
+                **_numbers(values),
+                early_exit=EarlyExit(**_numbers(early)) if early is not None else None,
+                second_look=_second_look(**second) if second is not None else None,
+            )
         except (OSError, ValueError, TypeError, AttributeError) as error:
             names = ", ".join(field.name for field in fields(cls))
             raise ModelError(
@@ -70,6 +95,10 @@ class ExtractorSettings:
     def save(self, folder: Path) -> None:
         """Write `extractor.json`."""
         (folder / _FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+
+def _numbers(values: dict[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items()}
 
 
 def _second_look(segments: int, weight: float) -> SecondLook:

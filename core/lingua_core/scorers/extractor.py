@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lingua_core.models.extractor_settings import ExtractorSettings, SecondLook
+from lingua_core.models.extractor_settings import EarlyExit, ExtractorSettings, SecondLook
 from lingua_core.models.onnx_extractor import OnnxExtractor, Reading
 from lingua_core.models.onnx_session import Device
 from lingua_core.models.pairs import Pair, PairWindow, pair_windows
@@ -127,27 +127,35 @@ class ExtractorScorer:
         if not pairs:
             return [[] for _ in tasks]
         windows = pair_windows(load_tokenizer(self._folder), pairs)
-        logits = iter(read_pairs(self._reader, windows, pairs, cutoff=self._settings.cutoff))
+        logits = iter(read_pairs(self._reader, windows, pairs, self._settings.early_exit))
         return [[next(logits) for _ in task.passages] for task in tasks]
 
 
 def read_pairs(
-    reader: PairReader, windows: Sequence[PairWindow], pairs: Sequence[Pair], *, cutoff: float
+    reader: PairReader,
+    windows: Sequence[PairWindow],
+    pairs: Sequence[Pair],
+    early_exit: EarlyExit | None = None,
 ) -> list[PassageLogits]:
     """Run windows, and put what the model says of each pair together.
 
     A segment's logit is the mean over its tokens of their keep logit and their window's relevance logit;
     one without tokens gets its passage's lowest. A passage is as relevant as its best window.
     """
+    cutoff = early_exit.cutoff if early_exit is not None else -np.inf
     sums = [np.zeros(len(pair.segments), np.float64) for pair in pairs]
     counts = [np.zeros(len(pair.segments), np.int64) for pair in pairs]
     relevance = [-np.inf] * len(pairs)
     early = [True] * len(pairs)
     for window, reading in zip(windows, reader.read(windows, cutoff=cutoff), strict=True):
         i, size = window.pair, len(pairs[window.pair].segments)
-        sums[i] += np.bincount(window.owners, reading.keep + reading.relevance, minlength=size)
+        tokens, of_window = reading.keep + reading.relevance, reading.relevance
+        if early_exit is not None and reading.left_early:
+            tokens = early_exit.scale * tokens + early_exit.offset
+            of_window = early_exit.relevance_scale * of_window + early_exit.relevance_offset
+        sums[i] += np.bincount(window.owners, tokens, minlength=size)
         counts[i] += np.bincount(window.owners, minlength=size)
-        relevance[i] = max(relevance[i], reading.relevance)
+        relevance[i] = max(relevance[i], of_window)
         early[i] = early[i] and reading.left_early
     return [
         PassageLogits(_means(total, count, relevance[i]), relevance[i], early[i])

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingua_core.errors import InputError
-from lingua_core.models.extractor_settings import ExtractorSettings, SecondLook
+from lingua_core.models.extractor_settings import EarlyExit, ExtractorSettings, SecondLook
 from lingua_core.scorers import ExtractorScorer, Passage, ScoringTask
 from lingua_core.segmentation import TextSegmenter
 from lingua_core.training.data.evidence import segment_targets
@@ -19,6 +19,7 @@ __all__ = ["FEWEST_EXAMPLES", "calibrate", "fit_platt"]
 FEWEST_EXAMPLES = 20
 _ANSWERS_KEPT = 0.993
 _LEAVING_WITH_EVIDENCE = 0.001
+_FEWEST_LEAVING = 50
 _SEGMENTER = TextSegmenter()
 _BATCH = 16
 
@@ -31,11 +32,13 @@ class _Seen:
 
     Attributes:
         by_example: Of each example, the logits of its segments and which of them are evidence.
+        passage_of: Of each segment of all examples, its passage's number.
         relevance: Logits of all passages.
         holds: Which passages hold evidence.
     """
 
     by_example: list[tuple[Floats, NDArray[np.bool_]]]
+    passage_of: NDArray[np.int64]
     relevance: Floats
     holds: NDArray[np.bool_]
 
@@ -55,7 +58,8 @@ def calibrate(
 ) -> ExtractorSettings:
     """Settings for the exported model in `folder`, which are saved there.
 
-    - `cutoff`: at most 0.1 % of the passages with evidence leave in the middle of the model.
+    - `early_exit`: at most 0.1 % of the passages with evidence leave in the middle of the model; least
+      squares say what the whole model would have made of those that leave. None where few would leave.
     - `scale`, `offset`: Platt scaling of segment logits; the same for relevance.
     - `threshold`: 99.3 % of the examples keep a segment of their evidence, a margin above the 99 % that
       the default promises.
@@ -72,9 +76,9 @@ def calibrate(
     gold = sum(bool(example.gold) for example in examples)
     if gold < FEWEST_EXAMPLES:
         raise InputError(f"Calibration needs at least {FEWEST_EXAMPLES} examples with evidence, got {gold}.")
-    middle = _logits(folder, examples, ExtractorSettings(cutoff=np.inf), threads)
-    leaving = np.quantile(middle.relevance[middle.holds], _LEAVING_WITH_EVIDENCE, method="lower")
-    settings = ExtractorSettings(cutoff=float(leaving), second_look=second_look)
+    middle = _logits(folder, examples, ExtractorSettings(early_exit=EarlyExit(cutoff=np.inf)), threads)
+    whole = _logits(folder, examples, ExtractorSettings(), threads)
+    settings = ExtractorSettings(early_exit=_early_exit(middle, whole), second_look=second_look)
     seen = _logits(folder, examples, settings, threads)
     scale, offset = fit_platt(seen.segments, seen.evidence)
     relevance_scale, relevance_offset = fit_platt(seen.relevance, seen.holds)
@@ -92,11 +96,29 @@ def calibrate(
     return settings
 
 
+def _early_exit(middle: _Seen, whole: _Seen) -> EarlyExit | None:
+    cutoff = float(np.quantile(middle.relevance[middle.holds], _LEAVING_WITH_EVIDENCE, method="lower"))
+    leaving = middle.relevance < cutoff
+    if leaving.sum() < _FEWEST_LEAVING:
+        return None
+    segments = leaving[middle.passage_of]
+    scale, offset = np.polyfit(middle.segments[segments], whole.segments[segments], 1)
+    relevance_scale, relevance_offset = np.polyfit(middle.relevance[leaving], whole.relevance[leaving], 1)
+    return EarlyExit(
+        cutoff=cutoff,
+        scale=float(scale),
+        offset=float(offset),
+        relevance_scale=float(relevance_scale),
+        relevance_offset=float(relevance_offset),
+    )
+
+
 def _logits(
     folder: Path, examples: Sequence[Example], settings: ExtractorSettings, threads: int | None
 ) -> _Seen:
     scorer = ExtractorScorer(folder, settings=settings, threads=threads)
     rows: list[tuple[Floats, NDArray[np.bool_]]] = []
+    passage_of: list[int] = []
     relevance: list[float] = []
     holds: list[bool] = []
     for at in range(0, len(examples), _BATCH):
@@ -109,9 +131,11 @@ def _logits(
             ]
             logits = np.concatenate([look.segments for look in looks]).astype(np.float64)
             rows.append((logits, np.concatenate(targets)))
-            relevance += [look.relevance for look in looks]
+            for look in looks:
+                passage_of += [len(relevance)] * len(look.segments)
+                relevance.append(look.relevance)
             holds += [bool(target.any()) for target in targets]
-    return _Seen(rows, np.array(relevance), np.array(holds))
+    return _Seen(rows, np.array(passage_of, np.int64), np.array(relevance), np.array(holds))
 
 
 def _task(example: Example) -> ScoringTask:

@@ -8,13 +8,15 @@ import math
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer
 
+from lingua_core.errors import InputError
 from lingua_core.models.pairs import LONGEST_SEQUENCE
 from lingua_core.training.data.distractors import Distractors
 from lingua_core.training.data.examples import Example
@@ -90,13 +92,17 @@ def train(
 
     A step's examples, distractors and styles depend on the seed and the step alone, so a run that was
     interrupted goes on as if it had not been.
+
+    Raises:
+        InputError: If the checkpoint is of a run with other options, examples or first weights, or broken.
     """
     device = _device()
+    run = _description(model, examples, options)
     model.to(device).train()
     optimiser = _optimiser(model, options)
     average = _Average(model, options.average)
     checkpoint = folder / "checkpoint.pt"
-    done = _resume(checkpoint, model, optimiser, average)
+    done = _resume(checkpoint, run, model, optimiser, average)
 
     def prepared(step: int) -> Batch:
         return _batch_of(step, examples, distractors, tokenizer, options)
@@ -117,7 +123,7 @@ def train(
             average.update(model, step)
             report(Progress(step + 1, float(loss.detach())))
             if (step + 1) % options.checkpoint_every == 0 or step + 1 == options.steps:
-                _save(checkpoint, step + 1, model, optimiser, average)
+                _save(checkpoint, step + 1, run, model, optimiser, average)
     model.load_state_dict(average.weights)
     return model.eval()
 
@@ -188,11 +194,30 @@ def _permutation(count: int, seed: int, turn: int) -> list[int]:
     return _permutations[key]
 
 
+def _description(
+    model: Extractor, examples: Sequence[Example], options: TrainingOptions
+) -> dict[str, int | float | str]:
+    """What decides how a run goes, so that a checkpoint goes on in its own run only."""
+    weights, data = sha256(), sha256()
+    for name, value in model.state_dict().items():
+        weights.update(name.encode() + value.detach().float().cpu().numpy().tobytes())
+    for example in examples:
+        data.update(repr((example.source, example.id, example.question)).encode(errors="replace"))
+    every = {name: value for name, value in asdict(options).items() if name != "checkpoint_every"}
+    return every | {"examples": data.hexdigest()[:12], "first weights": weights.hexdigest()[:12]}
+
+
 def _save(
-    file: Path, step: int, model: Extractor, optimiser: torch.optim.Optimizer, average: _Average
+    file: Path,
+    step: int,
+    run: dict[str, int | float | str],
+    model: Extractor,
+    optimiser: torch.optim.Optimizer,
+    average: _Average,
 ) -> None:
     state = {
         "step": step,
+        "run": run,
         "model": model.state_dict(),
         "optimiser": optimiser.state_dict(),
         "average": average.weights,
@@ -203,11 +228,27 @@ def _save(
     unfinished.replace(file)
 
 
-def _resume(file: Path, model: Extractor, optimiser: torch.optim.Optimizer, average: _Average) -> int:
+def _resume(
+    file: Path,
+    run: dict[str, int | float | str],
+    model: Extractor,
+    optimiser: torch.optim.Optimizer,
+    average: _Average,
+) -> int:
     if not file.is_file():
         return 0
-    state = torch.load(file, weights_only=True, map_location=_device())
-    model.load_state_dict(state["model"])
-    optimiser.load_state_dict(state["optimiser"])
-    average.weights = state["average"]
-    return int(state["step"])
+    advice = f"Give the command it was made with, or remove {str(file.parent)!r} to begin anew."
+    try:
+        state = torch.load(file, weights_only=True, map_location=_device())
+        made: dict[str, Any] = state["run"]
+        other = [
+            f"{name} {made.get(name)} there, {run[name]} here" for name in run if made.get(name) != run[name]
+        ]
+        if not other:
+            model.load_state_dict(state["model"])
+            optimiser.load_state_dict(state["optimiser"])
+            average.weights = state["average"]
+            return int(state["step"])
+    except Exception as error:  # a damaged file raises what unpickling raises
+        raise InputError(f"The checkpoint {str(file)!r} cannot be read: {error}. {advice}") from error
+    raise InputError(f"The checkpoint {str(file)!r} is of another run: {'; '.join(other)}. {advice}")
