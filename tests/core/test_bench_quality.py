@@ -84,6 +84,7 @@ def test_questions_can_be_typed_in_every_style(files: dict[str, Path], style: st
     [
         (["nowhere.jsonl"], "cannot be read"),
         (["{data}", "--methods", "magic"], "Unknown methods"),
+        (["{data}", "--methods", "extract", "--model", "{data}.none"], "no folder with a model"),
         (["{data}", "--ratios", "2;4"], "numbers with commas"),
         (["{data}", "--thresholds", "high"], "numbers with commas"),
         (["{data}", "--ratios", "0.5"], "at least 1"),

@@ -1,7 +1,7 @@
 """`lingua bench quality`."""
 
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
@@ -15,6 +15,7 @@ from lingua_core.errors import InputError
 
 if TYPE_CHECKING:
     from lingua_core.bench.quality.measures import Row
+    from lingua_core.bench.quality.methods import Method
     from lingua_core.bench.quality.questions import Question
 
 __all__ = ["Measure", "Style", "quality"]
@@ -87,13 +88,17 @@ def quality(
             "llamaindex-optimizer, langchain-filter."
         ),
     ] = "random,lexical,extract",
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A model of yours for the method extract (see lingua train)."),
+    ] = None,
     token_counter: Annotated[str | None, typer.Option(help="As in lingua compress.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """How much of what a reader needs survives compression."""
     with clean_endings():
         from lingua_core.bench.quality.contexts import with_listed_negatives, with_neighbours
-        from lingua_core.bench.quality.methods import METHODS
+        from lingua_core.bench.quality.methods import METHODS, make_method
         from lingua_core.bench.quality.perturbations import perturbed
         from lingua_core.bench.quality.questions import load_questions
 
@@ -122,7 +127,9 @@ def quality(
             sample = with_neighbours(sample, data=data, count=distractors, same_title=same_title, seed=seed)
         if perturb is not None:
             sample = perturbed(sample, perturb, seed=seed)
-        rows = _measured(sample, measure, wanted, sizes, cutoffs, token_counter)
+        # Made before they run, so that a method that cannot be had is known before the others have run.
+        made = {name: make_method(name, token_counter, model=model) for name in wanted}
+        rows = _measured(sample, measure, made, sizes, cutoffs)
         if as_json:
             _write(rows, data, measure, len(sample))
         else:
@@ -132,17 +139,13 @@ def quality(
 def _measured(
     sample: "Sequence[Question]",
     measure: Measure,
-    methods: Sequence[str],
+    made: "Mapping[str, Method]",
     ratios: Sequence[float],
     thresholds: Sequence[float],
-    token_counter: str | None,
 ) -> "list[Row]":
     from lingua_core.bench.quality import measures
     from lingua_core.bench.quality.calibration import measure_calibration
-    from lingua_core.bench.quality.methods import make_method
 
-    # Made first, so that a method that cannot be had is known before the others have run.
-    made = {name: make_method(name, token_counter) for name in methods}
     with _progress(len(sample) * len(made)) as advance:
         if measure is Measure.KEPT:
             kept = partial(measures.measure_kept, ratios=ratios, advance=advance)

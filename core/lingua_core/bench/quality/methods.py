@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from lingua_core.bench.quality.frameworks import LangChainFilter, LlamaIndexOptimizer
@@ -102,12 +103,12 @@ def _random_score(query: str | None, text: str) -> float:
     return int.from_bytes(sha256(f"{query}\0{text}".encode(errors="replace")).digest()[:4]) / 2**32
 
 
-SCORERS: Mapping[str, Callable[[], Scorer]] = {
-    "random": lambda: FixedScorer(_random_score),
-    "lexical": lambda: PromptCompressor("lexical").scorer,
-    "sentence-embedding": SentenceEmbeddingScorer,
-    "embedding": EmbeddingScorer,
-    "extract": lambda: PromptCompressor("extract").scorer,
+SCORERS: Mapping[str, Callable[[Path | None], Scorer]] = {
+    "random": lambda _: FixedScorer(_random_score),
+    "lexical": lambda _: PromptCompressor("lexical").scorer,
+    "sentence-embedding": lambda _: SentenceEmbeddingScorer(),
+    "embedding": lambda _: EmbeddingScorer(),
+    "extract": lambda model: PromptCompressor("extract", model=model).scorer,
 }
 """Scorers by the name of their method: random segments as the floor, BM25, each sentence embedded by
 itself, each sentence embedded within its passage, and what Lingua does by default."""
@@ -121,17 +122,19 @@ METHODS = (*SCORERS, *_FRAMEWORKS)
 """Names of all methods."""
 
 
-def make_method(name: str, counter: str | TokenCounter | None = None) -> Method:
+def make_method(name: str, counter: str | TokenCounter | None = None, *, model: Path | None = None) -> Method:
     """A method by its name.
 
     Args:
         name: One of `METHODS`.
         counter: As for `PromptCompressor`.
+        model: Folder of the model behind "extract"; None for the embedded one.
 
     Raises:
+        InputError: If there is no model in the folder.
         MissingDependencyError: If the method needs a package that is not installed.
     """
     resolved = resolve_token_counter(counter)
     if name in SCORERS:
-        return ScorerMethod(SCORERS[name](), resolved)
+        return ScorerMethod(SCORERS[name](model), resolved)
     return _FrameworkMethod(_FRAMEWORKS[name], resolved)
