@@ -30,7 +30,8 @@ class Note:
 
     Attributes:
         code: Stable, for programs: "no_documents", "blank_query", "unused_instruction",
-            "divided_segment", "protected_over_budget", "nothing_kept", "rate_missed", "no_signal".
+            "divided_segment", "protected_over_budget", "nothing_kept", "rate_missed", "no_signal"; of
+            structured prompts also "no_tags" and "unused_rule".
         message: For people.
         document: Index of the document concerned, or None for the whole.
     """
