@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypedDict
 
 from langchain_core.callbacks import Callbacks, adispatch_custom_event, dispatch_custom_event
@@ -14,15 +13,15 @@ from pydantic import ConfigDict, PrivateAttr, SkipValidation, ValidationError, W
 from langchain_lingua.conversion import from_core, to_core
 from lingua_core import (
     DEFAULT_PROTECT,
-    Device,
     Method,
+    ModelSource,
     Order,
     PromptCompressor,
+    PruningOptions,
     Segmenter,
     TokenCounter,
 )
 from lingua_core.carrying import FixedOptions, wrapped_error
-from lingua_core.scorers import Scorer
 
 __all__ = ["EVENT_NAME", "RUN_NAME", "LinguaCompressor"]
 
@@ -50,22 +49,27 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
     Options are fixed at construction; an instance may be used from many threads and tasks at once.
 
     Attributes:
-        method: "extract" (the embedded model) or "lexical" (BM25, no model).
-        model: None, a local folder with a model, or a `lingua_core.scorers.Scorer`.
-        device: "auto", "cpu" or "cuda".
+        method: "extract" (the embedded model) or "lexical" (BM25, no model) keep sentences; "llmlingua",
+            "longllmlingua", "llmlingua2" and "selective-context" keep words or phrases, with your model.
+        model: None, a folder with a model or its name on the Hugging Face hub, a
+            `lingua_core.scorers.Scorer`, or a pair of a loaded model and its tokenizer.
+        options: Of the last four methods: a mapping of `lingua_core.PruningOptions`' names to values.
+        device: "auto", "cpu", "cuda" or another of torch's.
         token_counter: How the reading model counts: None for the embedded tokenizer, the name of a
             tiktoken encoding or Hugging Face tokenizer, or a function from text to int.
         protect: Kinds and patterns of what is never cut in half.
         always_keep: Patterns; a segment with a match is kept whatever its score.
         keep_headings: Keep what introduces a kept segment with it.
         segmenter: Cuts text into segments; None for the core's.
-        separator: Joins the kept pieces of a document.
+        separator: Joins the kept pieces of a document; None for a line break between sentences, and for
+            words the white space that stands before each.
         document_separator: What will join the documents in the prompt; its tokens count for the budget.
         threads: How many windows of text are scored at once; None for all usable cores.
         target_tokens: The most tokens that all returned documents have together.
         rate: The fraction of tokens to keep. At most one of `target_tokens`, `rate`, `threshold`.
         threshold: Keep every segment that scores at least this.
-        order: "original", or "relevance" for the most relevant document first.
+        order: "original", "relevance" for the most relevant document first, or "ends" for the most relevant
+            ones at both ends.
         title_key: Metadata key whose value is the document's title, used for scoring; None for no titles.
 
     Raises:
@@ -77,10 +81,12 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
     # The core checks its own options, with messages that say what to do; pydantic would coerce
     # ("0.5" to 0.5) or answer with one line for each member of a union.
     method: SkipValidation[Method] = "extract"
-    model: Annotated[
-        SkipValidation[str | Path | Scorer | None], WithJsonSchema({"type": ["string", "null"]})
+    model: Annotated[SkipValidation[ModelSource | None], WithJsonSchema({"type": ["string", "null"]})] = None
+    options: Annotated[
+        SkipValidation[PruningOptions | Mapping[str, Any] | None],
+        WithJsonSchema({"type": ["object", "null"]}),
     ] = None
-    device: SkipValidation[Device] = "auto"
+    device: SkipValidation[str] = "auto"
     token_counter: Annotated[
         SkipValidation[str | Callable[[str], int] | TokenCounter | None],
         WithJsonSchema({"type": ["string", "null"]}),
@@ -95,7 +101,7 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
     ] = ()
     keep_headings: SkipValidation[bool] = True
     segmenter: Annotated[SkipValidation[Segmenter | None], WithJsonSchema({"type": "null"})] = None
-    separator: str = "\n"
+    separator: str | None = None
     document_separator: str = "\n\n"
     threads: SkipValidation[int | None] = None
     target_tokens: SkipValidation[int | None] = None
@@ -122,6 +128,7 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
         self._core = PromptCompressor(
             self.method,
             model=self.model,
+            options=self.options,
             device=self.device,
             token_counter=self.token_counter,
             protect=self.protect,

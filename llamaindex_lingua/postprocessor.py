@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from llama_index.core.instrumentation import (
@@ -15,16 +14,16 @@ from pydantic import ConfigDict, Field, PrivateAttr, SkipValidation, ValidationE
 from lingua_core import (
     DEFAULT_PROTECT,
     CompressionResult,
-    Device,
     Document,
     Method,
+    ModelSource,
     Order,
     PromptCompressor,
+    PruningOptions,
     Segmenter,
     TokenCounter,
 )
 from lingua_core.carrying import FixedOptions, wrapped_error
-from lingua_core.scorers import Scorer
 from llamaindex_lingua.conversion import end_event, from_core, text_positions, to_core
 from llamaindex_lingua.counting import SettingsCounter
 from llamaindex_lingua.events import CompressionStartEvent
@@ -56,14 +55,31 @@ class LinguaPostprocessor(BaseNodePostprocessor):
     # ("0.5" to 0.5) or answer with one line for each member of a union. Each field is frozen by
     # itself, because query engines set `callback_manager` on their postprocessors.
     method: SkipValidation[Method] = Field(
-        "extract", frozen=True, description='"extract" (the embedded model) or "lexical" (BM25, no model).'
+        "extract",
+        frozen=True,
+        description='"extract" (the embedded model) or "lexical" (BM25, no model) keep sentences; '
+        '"llmlingua", "longllmlingua", "llmlingua2" and "selective-context" keep words or phrases, with '
+        "a model of yours.",
     )
-    model: Annotated[
-        SkipValidation[str | Path | Scorer | None], WithJsonSchema({"type": ["string", "null"]})
+    model: Annotated[SkipValidation[ModelSource | None], WithJsonSchema({"type": ["string", "null"]})] = (
+        Field(
+            None,
+            frozen=True,
+            description="None, a folder with a model or its name on the Hugging Face hub, a "
+            "lingua_core.scorers.Scorer, or a pair of a loaded model and its tokenizer.",
+        )
+    )
+    options: Annotated[
+        SkipValidation[PruningOptions | Mapping[str, Any] | None],
+        WithJsonSchema({"type": ["object", "null"]}),
     ] = Field(
-        None, frozen=True, description="None, a local folder with a model, or a lingua_core.scorers.Scorer."
+        None,
+        frozen=True,
+        description="Of the methods that keep words: a mapping of PruningOptions' names to values.",
     )
-    device: SkipValidation[Device] = Field("auto", frozen=True, description='"auto", "cpu" or "cuda".')
+    device: SkipValidation[str] = Field(
+        "auto", frozen=True, description='"auto", "cpu", "cuda" or another of torch\'s.'
+    )
     token_counter: Annotated[
         SkipValidation[str | Callable[[str], int] | TokenCounter | None],
         WithJsonSchema({"type": ["string", "null"]}),
@@ -88,7 +104,12 @@ class LinguaPostprocessor(BaseNodePostprocessor):
     segmenter: Annotated[SkipValidation[Segmenter | None], WithJsonSchema({"type": "null"})] = Field(
         None, frozen=True, description="Cuts text into segments; None for the core's."
     )
-    separator: str = Field("\n", frozen=True, description="Joins the kept pieces of a node.")
+    separator: str | None = Field(
+        None,
+        frozen=True,
+        description="Joins the kept pieces of a node; None for a line break between sentences, and for words "
+        "the white space that stands before each.",
+    )
     document_separator: str = Field(
         "\n\n",
         frozen=True,
@@ -111,7 +132,10 @@ class LinguaPostprocessor(BaseNodePostprocessor):
         None, frozen=True, description="Keep every segment that scores at least this."
     )
     order: SkipValidation[Order] = Field(
-        "original", frozen=True, description='"original", or "relevance" for the most relevant node first.'
+        "original",
+        frozen=True,
+        description='"original", "relevance" for the most relevant node first, or "ends" for the most '
+        "relevant ones at both ends.",
     )
     title_key: str | None = Field(
         "title",
@@ -137,6 +161,7 @@ class LinguaPostprocessor(BaseNodePostprocessor):
         self._core = PromptCompressor(
             self.method,
             model=self.model,
+            options=self.options,
             device=self.device,
             token_counter=SettingsCounter() if self.token_counter == "settings" else self.token_counter,
             protect=self.protect,

@@ -24,6 +24,8 @@ from lingua_core.errors import (
 )
 from lingua_core.models.onnx_session import Device
 from lingua_core.protection import DEFAULT_PROTECT
+from lingua_core.pruning.options import PruningOptions
+from lingua_core.pruning.plan import ModelSource
 from lingua_core.recovery import Recovered
 from lingua_core.results import CompressedDocument, CompressionResult, Note, ScoredSegment
 from lingua_core.segmentation import Segment, Segmenter, TextSegmenter
@@ -45,10 +47,12 @@ __all__ = [
     "MissingDependencyError",
     "MissingQueryError",
     "ModelError",
+    "ModelSource",
     "Note",
     "Order",
     "PromptCompressor",
     "ProtectedOverBudgetError",
+    "PruningOptions",
     "Recovered",
     "ScoredSegment",
     "ScorerError",

@@ -5,22 +5,23 @@ documents + query -> segment -> score (batched across all documents) -> allot ->
 
 import logging
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from lingua_core.budget import Budget, choose_budget
 from lingua_core.documents import Document, as_documents
-from lingua_core.errors import InputError, MissingQueryError, ScorerError
+from lingua_core.errors import BudgetError, InputError, MissingQueryError, ScorerError
 from lingua_core.fitting import fit
-from lingua_core.models.onnx_session import Device
 from lingua_core.preparation import Preparation
 from lingua_core.protection import DEFAULT_PROTECT, Protection, as_pattern
+from lingua_core.pruning.iterative import IterativePruner
+from lingua_core.pruning.options import PruningOptions, as_options
+from lingua_core.pruning.plan import Method, ModelSource, make_plan
+from lingua_core.pruning.stages import document_shares
 from lingua_core.request import Request
 from lingua_core.results import CompressionResult, Note
 from lingua_core.scorers import Scorer
-from lingua_core.scorers.choice import Method, choose_scorer
 from lingua_core.segmentation import Segmenter, TextSegmenter
 from lingua_core.tokens import TokenCounter, resolve_token_counter
 
@@ -28,7 +29,7 @@ __all__ = ["Method", "Order", "PromptCompressor"]
 
 _LOGGER = logging.getLogger(__name__)
 
-Order = Literal["original", "relevance"]
+Order = Literal["original", "relevance", "ends"]
 
 
 class PromptCompressor:
@@ -37,11 +38,17 @@ class PromptCompressor:
     Holds no state between calls, and may be used from many threads and tasks at once.
 
     Args:
-        method: "extract" (the embedded model; default) or "lexical" (BM25, no model).
+        method: "extract" (the embedded model; default) or "lexical" (BM25, no model) keep sentences.
+            "llmlingua", "longllmlingua", "llmlingua2" and "selective-context" keep words or phrases, with a
+            model of yours.
         model: What "extract" scores with: None for the embedded extractor, a local folder with an
             extractor (`lingua train extractor`) or a sentence encoder (`lingua train export-encoder`), or
-            any object that satisfies `lingua_core.scorers.Scorer`.
-        device: "auto", "cpu", or "cuda" with an onnxruntime build that has it. Never a GPU by default.
+            any object that satisfies `lingua_core.scorers.Scorer`. For the last four: the folder of a causal
+            language model ("llmlingua2": of a token classifier), its name on the Hugging Face hub, or a pair
+            of a loaded model and its tokenizer.
+        options: Of the last four methods: `PruningOptions`, or the same as a mapping.
+        device: "auto", "cpu", "cuda" (for ONNX models with an onnxruntime build that has it) or another of
+            torch's. Never a GPU by default.
         token_counter: How the reading model counts: a function from text to int, the name of a
             tiktoken encoding or Hugging Face tokenizer, or None for the embedded tokenizer. Every
             token number in every result is this counter's.
@@ -51,7 +58,8 @@ class PromptCompressor:
         keep_headings: Keep what introduces a kept segment with it: the heading above, the header
             row of a table, the lead-in of a list; and no heading without anything below it.
         segmenter: Cuts text into sentences, list items, table rows, code blocks.
-        separator: Joins the kept pieces of a document.
+        separator: Joins the kept pieces of a document. None for a line break between sentences, and for
+            words the white space that stands before each.
         document_separator: Joins the documents in the result's text.
         threads: How many windows of text are scored at once; None for all usable cores.
 
@@ -63,14 +71,15 @@ class PromptCompressor:
         self,
         method: Method = "extract",
         *,
-        model: str | Path | Scorer | None = None,
-        device: Device = "auto",
+        model: ModelSource | None = None,
+        options: PruningOptions | Mapping[str, Any] | None = None,
+        device: str = "auto",
         token_counter: str | Callable[[str], int] | TokenCounter | None = None,
         protect: Collection[str | re.Pattern[str]] = DEFAULT_PROTECT,
         always_keep: Sequence[str | re.Pattern[str]] = (),
         keep_headings: bool = True,
         segmenter: Segmenter | None = None,
-        separator: str = "\n",
+        separator: str | None = None,
         document_separator: str = "\n\n",
         threads: int | None = None,
     ) -> None:
@@ -83,12 +92,20 @@ class PromptCompressor:
                 f"always_keep must be a sequence of patterns, got the single str {always_keep!r}."
             )
         for name, value in (("separator", separator), ("document_separator", document_separator)):
-            if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            if not isinstance(value, str) and (value is not None or name != "separator"):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
                 raise InputError(f"{name} must be a str, got {type(value).__name__}: {value!r:.80}.")
         if not isinstance(keep_headings, bool):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
             raise InputError(f"keep_headings must be True or False, got {keep_headings!r:.80}.")
         self.method: Method = method
-        self._scorer = choose_scorer(method, model, device, threads)
+        self._plan = make_plan(
+            method,
+            model,
+            as_options(options) if options is not None else None,
+            device=device,
+            threads=threads,
+        )
+        self._with_space = separator is None and self._plan.segmenter is not None
+        separator = separator if separator is not None else ("" if self._with_space else "\n")
         self._counter = resolve_token_counter(token_counter)
         self._keep_headings = keep_headings
         self._separator = separator
@@ -107,9 +124,9 @@ class PromptCompressor:
         return self._counter
 
     @property
-    def scorer(self) -> Scorer:
+    def scorer(self) -> Scorer | IterativePruner:
         """What values the text."""
-        return self._scorer
+        return self._plan.valuer
 
     def compress(
         self,
@@ -138,7 +155,8 @@ class PromptCompressor:
                 probability of being evidence.
             instruction: What the reader is told to do, for methods that read the whole prompt;
                 "extract" and "lexical" do not, and say so in the result's notes.
-            order: Documents in input order, or sorted by relevance.
+            order: Documents in input order, sorted by relevance, or the most relevant ones at both ends,
+                where readers of long prompts look most ("two-stage" reordering).
 
         Raises:
             InputError: If an argument cannot be used; raised before any model runs.
@@ -213,17 +231,19 @@ class PromptCompressor:
             choose_budget(
                 target_tokens=target_tokens, rate=rate, threshold=threshold, default_threshold=default
             )
-            for default in (self._scorer.default_threshold, None)
+            for default in (self._plan.valuer.default_threshold, None)
         )
+        if self._plan.needs_share and with_query.kind == "threshold":
+            raise BudgetError(
+                f"Method {self.method!r} decides how much to keep of each stretch of text and has no scores "
+                f"for a threshold, got threshold={threshold!r}. Give target_tokens or rate."
+            )
         if order not in get_args(Order):
-            raise InputError(f"order must be 'original' or 'relevance', got {order!r}.")
+            raise InputError(f"order must be one of {', '.join(map(repr, get_args(Order)))}, got {order!r}.")
         requests = self._requests(batch, queries, instruction)
         budgets = [with_query if request.query is not None else without_query for request in requests]
-        for request, budget in zip(requests, budgets, strict=True):
-            limit = budget.segment_limit(sum(d.tokens for d in request.prepared))
-            if limit is not None:
-                self._preparation.divide_oversized(request.prepared, limit)
-        self._score(requests, instruction)
+        self._narrow(requests, budgets, instruction)
+        self._score(requests, budgets, instruction)
         return [
             self._result(request, budget, order) for request, budget in zip(requests, budgets, strict=True)
         ]
@@ -265,9 +285,9 @@ class PromptCompressor:
             raise InputError(f"query must be a str or None, got {type(query).__name__}: {query!r:.80}.")
         if query is not None and query.strip():
             return query, []
-        if self._scorer.requires_query:
+        if self._plan.valuer.requires_query:
             raise MissingQueryError(
-                f"Scorer {self._scorer.name!r} needs a query, got {query!r}. "
+                f"Scorer {self._plan.valuer.name!r} needs a query, got {query!r}. "
                 "Pass the user's question, or use a method that works without one."
             )
         if query is None:
@@ -275,23 +295,54 @@ class PromptCompressor:
         message = f"The query {query!r} is blank; segments were scored by informativeness instead."
         return None, [Note(code="blank_query", message=message)]
 
-    def _score(self, requests: Sequence[Request], instruction: str) -> None:
+    def _narrow(self, requests: Sequence[Request], budgets: Sequence[Budget], instruction: str) -> None:
+        """From documents to the segments that selection decides about."""
+        allowances: list[int | None] = []
+        for request, budget in zip(requests, budgets, strict=True):
+            origin = sum(document.tokens for document in request.prepared)
+            allowances.append(budget.allowance(origin))
+            limit = budget.segment_limit(origin)
+            if limit is not None and self._plan.segmenter is None:
+                self._preparation.divide_oversized(request.prepared, limit)
+        for stage in (self._plan.documents, self._plan.sentences):
+            if stage is not None:
+                stage.narrow(requests, allowances, instruction)
+        if self._plan.segmenter is not None:
+            every = [document for request in requests for document in request.prepared]
+            self._preparation.refine(every, self._plan.segmenter, with_space=self._with_space)
+
+    def _score(self, requests: Sequence[Request], budgets: Sequence[Budget], instruction: str) -> None:
         asked = [request for request in requests if request.has_text()]
         if not asked:
             return
         tasks = [request.task(instruction) for request in asked]
-        scores = self._scorer.score(tasks)
+        valuer = self._plan.valuer
+        if isinstance(valuer, IterativePruner):
+            shares = {
+                id(request): self._shares(request, budget)
+                for request, budget in zip(requests, budgets, strict=True)
+            }
+            scores = [
+                valuer.prune(task, shares[id(request)]) for request, task in zip(asked, tasks, strict=True)
+            ]
+        else:
+            scores = valuer.score(tasks)
         if len(scores) != len(tasks) or any(
             len(s) != len(t.passages) for s, t in zip(scores, tasks, strict=False)
         ):
-            raise ScorerError(f"Scorer {self._scorer.name!r} must return one PassageScores for each passage.")
+            raise ScorerError(
+                f"Scorer {self._plan.valuer.name!r} must return one PassageScores for each passage."
+            )
         for request, found in zip(asked, scores, strict=True):
             request.accept(found)
 
+    def _shares(self, request: Request, budget: Budget) -> list[float]:
+        allowance = budget.allowance(sum(document.tokens for document in request.prepared)) or 0
+        left = sum(document.open_tokens for document in request.prepared)
+        return document_shares(request, min(1.0, allowance / left) if left else 0.0, spread=self._plan.spread)
+
     def _result(self, request: Request, budget: Budget, order: Order) -> CompressionResult:
-        in_order = list(range(len(request.prepared)))
-        if order == "relevance":
-            in_order.sort(key=lambda i: -request.relevance(i))
+        in_order = _in_order(request, order)
         candidates = request.candidates(keep_headings=self._keep_headings)
         fitted = fit(
             request.prepared,
@@ -320,6 +371,16 @@ class PromptCompressor:
             document_separator=self._document_separator,
             notes=notes,
         )
+
+
+def _in_order(request: Request, order: Order) -> list[int]:
+    """Indices of the documents as the reader will see them."""
+    found = list(range(len(request.prepared)))
+    if order == "original":
+        return found
+    # What an earlier stage has set aside takes no place between the others.
+    found.sort(key=lambda i: (not request.prepared[i].is_open, -request.relevance(i)))
+    return found if order == "relevance" else found[::2] + found[1::2][::-1]
 
 
 def _is_sequence(value: object) -> bool:

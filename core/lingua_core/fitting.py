@@ -70,7 +70,7 @@ class _Fitter:
         at = 0
         for document in self.prepared:
             row = verdicts[at : at + len(document.segments)]
-            spans.append(kept_spans(document.segments, row))
+            spans.append(kept_spans(document.segments, row, with_space=document.with_space))
             sums.append(sum([cost for cost, keep in zip(document.costs, row, strict=True) if keep]))
             at += len(row)
         return self._counted(spans, kept, sums)

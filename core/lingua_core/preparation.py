@@ -1,6 +1,7 @@
 """From documents to segments with their costs: everything before scoring."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,8 @@ class PreparedDocument:
         exact: Whether the tokens of any choice of segments are the sum of their costs; if not, the
             costs are estimates.
         required: Whether each segment must be kept whatever its score.
+        barred: Whether an earlier stage has decided against each segment.
+        with_space: Whether kept spans begin with the white space before them, as words do.
         divided: How many segments were divided because they are larger than the budget.
     """
 
@@ -41,11 +44,28 @@ class PreparedDocument:
     costs: list[int]
     exact: bool
     required: list[bool]
+    barred: list[bool]
+    with_space: bool = False
     divided: int = 0
+
+    @property
+    def open_segments(self) -> list[Segment]:
+        """The segments that may still be kept."""
+        return [s for s, barred in zip(self.segments, self.barred, strict=True) if not barred]
+
+    @property
+    def open_tokens(self) -> int:
+        """Tokens of what may still be kept."""
+        return sum(cost for cost, barred in zip(self.costs, self.barred, strict=True) if not barred)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything may still be kept."""
+        return not all(self.barred)
 
     def as_passage(self) -> Passage:
         """What a scorer sees of it."""
-        return Passage(text=self.text, title=self.document.title, segments=self.segments)
+        return Passage(text=self.text, title=self.document.title, segments=self.open_segments)
 
 
 class Preparation:
@@ -82,9 +102,29 @@ class Preparation:
                 costs=costs[i],
                 exact=exact[i],
                 required=self._are_required(texts[i], segments[i]),
+                barred=[False] * len(segments[i]),
             )
             for i, document in enumerate(documents)
         ]
+
+    def refine(self, prepared: Sequence[PreparedDocument], segmenter: Segmenter, *, with_space: bool) -> None:
+        """Exchange, in place, the segments for smaller ones; protected pieces stay whole.
+
+        What an earlier stage has decided against stays so.
+        """
+        smaller = [self._smaller(document, segmenter) for document in prepared]
+        costs = self._count([document.text for document in prepared], smaller)
+        for document, segments, row in zip(prepared, smaller, costs, strict=True):
+            ends = [s.end for s in document.segments]
+            coarse = [document.barred[min(bisect_left(ends, s.end), len(ends) - 1)] for s in segments]
+            document.segments, document.costs, document.barred = segments, row, coarse
+            document.exact = self._is_exact(document.text, segments)
+            document.required = self._are_required(document.text, segments)
+            document.with_space = with_space
+
+    def _smaller(self, document: PreparedDocument, segmenter: Segmenter) -> list[Segment]:
+        segments = segmenter.segment(document.text) if document.segments else []
+        return self._protection.keep_all_whole(document.text, segments)
 
     def divide_oversized(self, prepared: Sequence[PreparedDocument], allowance: int) -> None:
         """Divide, in place, segments that cost more than may be kept at all, where that can be done.
@@ -136,6 +176,7 @@ class Preparation:
             document.costs = self._count([document.text], [document.segments])[0]
         document.exact = self._is_exact(document.text, document.segments)
         document.required = self._are_required(document.text, document.segments)
+        document.barred = [False] * len(document.segments)
 
     def _is_exact(self, text: str, segments: Sequence[Segment]) -> bool:
         return self._adds_up and all(text[s.end] in SPACES for s in segments[:-1])

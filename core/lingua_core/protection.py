@@ -95,6 +95,10 @@ class Protection:
             return list(segments)
         return _join_across(segments, spans)
 
+    def keep_all_whole(self, text: str, segments: Sequence[Segment]) -> list[Segment]:
+        """The same for segments smaller than sentences, which may cut any kind of protected piece."""
+        return _join_across(segments, self.spans(text))
+
     def _spans_across(self, text: str) -> list[Span]:
         patterns = (*(pattern for hint, pattern in self._across if hint.search(text)), *self.patterns)
         found = [Span(*match.span()) for pattern in patterns for match in pattern.finditer(text)]

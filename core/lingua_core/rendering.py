@@ -11,8 +11,16 @@ WIDEST_GAP = 16
 """White space between neighbouring segments is kept up to this many characters; more is cut."""
 
 
-def kept_spans(segments: Sequence[Segment], kept: Sequence[bool]) -> tuple[Span, ...]:
-    """Spans of what is kept; neighbours are united, with the white space between them."""
+def kept_spans(
+    segments: Sequence[Segment], kept: Sequence[bool], *, with_space: bool = False
+) -> tuple[Span, ...]:
+    """Spans of what is kept; neighbours are united, with the white space between them.
+
+    Args:
+        segments: All segments of a text.
+        kept: The verdict on each.
+        with_space: Whether a span begins with the white space before it, unless it is the first.
+    """
     spans: list[Span] = []
     previous = -2
     for i, segment in enumerate(segments):
@@ -21,7 +29,10 @@ def kept_spans(segments: Sequence[Segment], kept: Sequence[bool]) -> tuple[Span,
         if previous == i - 1 and spans and segment.start - spans[-1].end <= WIDEST_GAP:
             spans[-1] = Span(spans[-1].start, segment.end)
         else:
-            spans.append(Span(segment.start, segment.end))
+            start = segment.start
+            if with_space and spans:
+                start = max(segments[i - 1].end, start - WIDEST_GAP)
+            spans.append(Span(start, segment.end))
         previous = i
     return tuple(spans)
 

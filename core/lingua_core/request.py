@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lingua_core.budget import RATE_TOLERANCE, Budget
 from lingua_core.fitting import Fitted
@@ -25,25 +26,27 @@ class Request:
         query: The question, or None.
         notes: What did not go the plain way before scoring.
         scores: Scores of each document; None for one without text.
+        ranks: Relevance of each document, where an earlier stage has ranked them.
     """
 
     prepared: Sequence[PreparedDocument]
     query: str | None
     notes: Sequence[Note]
     scores: list[PassageScores | None] = field(init=False)
+    ranks: list[float] | None = None
 
     def __post_init__(self) -> None:
         self.scores = [None] * len(self.prepared)
 
     def has_text(self) -> bool:
         """Whether there is anything to score."""
-        return any(document.segments for document in self.prepared)
+        return any(document.is_open for document in self.prepared)
 
     def task(self, instruction: str) -> ScoringTask:
-        """What the scorer is asked: the documents that have text."""
+        """What the scorer is asked: the documents of which something may be kept."""
         return ScoringTask(
             query=self.query,
-            passages=[document.as_passage() for document in self.prepared if document.segments],
+            passages=[document.as_passage() for document in self.prepared if document.is_open],
             instruction=instruction,
         )
 
@@ -53,21 +56,24 @@ class Request:
         for passage_scores in scores:
             check_scores(passage_scores)
         given = iter(scores)
-        self.scores = [next(given) if document.segments else None for document in self.prepared]
+        self.scores = [next(given) if document.is_open else None for document in self.prepared]
+
+    def rank(self, relevance: Sequence[float]) -> None:
+        """Take the relevance of the documents of which something may be kept."""
+        given = iter(relevance)
+        self.ranks = [float(next(given)) if document.is_open else 0.0 for document in self.prepared]
 
     def relevance(self, index: int) -> float:
         """The relevance of a document; 0 for one without text."""
+        if self.ranks is not None:
+            return self.ranks[index]
         scores = self.scores[index]
         return float(scores.relevance) if scores else 0.0
 
     def candidates(self, *, keep_headings: bool) -> Candidates:
         """All segments in one row, as selection wants them."""
         rows = self.prepared
-        scores = [
-            pool(scores, document.segments)
-            for document, scores in zip(rows, self.scores, strict=True)
-            if scores is not None
-        ]
+        scores = self._pooled()
         parents: list[int] = []
         for document in rows:
             first = len(parents)
@@ -76,13 +82,26 @@ class Request:
         if not keep_headings:
             parents = [-1] * len(parents)
             alone = [True] * len(alone)
+        barred = [flag for document in rows for flag in document.barred]
         return Candidates(
-            scores=np.concatenate(scores) if scores else np.zeros(0, np.float32),
+            scores=np.concatenate([np.zeros(0, np.float32), *scores]),
             costs=np.array([cost for document in rows for cost in document.costs], np.int64),
             parents=np.array(parents, np.int64),
-            selectable=np.array(alone, np.bool_),
+            selectable=np.array(alone, np.bool_) & ~np.array(barred, np.bool_),
             required=np.array([flag for document in rows for flag in document.required], np.bool_),
         )
+
+    def _pooled(self) -> list[NDArray[np.float32]]:
+        """Scores of each document's segments; what an earlier stage has set aside gets the lowest."""
+        rows = [
+            pool(scores, document.segments) if scores is not None else None
+            for document, scores in zip(self.prepared, self.scores, strict=True)
+        ]
+        lowest = min((float(row.min()) for row in rows if row is not None and len(row)), default=0.0)
+        return [
+            row if row is not None else np.full(len(document.segments), lowest, np.float32)
+            for document, row in zip(self.prepared, rows, strict=True)
+        ]
 
     def documents(
         self, candidates: Candidates, fitted: Fitted, *, separator: str

@@ -1,4 +1,4 @@
-"""What every way into the compressor guarantees: the core and both adapters, with both methods.
+"""What every way into the compressor guarantees: the core and both adapters, with every kind of method.
 
 An implementation is seen through a `Harness`, which builds it, feeds it neutral `Item`s, and reads the
 `Item`s that come back. A new adapter needs one more harness and one more `Test...` class.
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from language_models import language_model
 from lingua_core import Document, PromptCompressor
 
 QUESTION = "Which year did the observatory open, and who paid for it?"
@@ -42,6 +43,16 @@ ITEMS = [
 ]
 
 
+@pytest.fixture(scope="session")
+def causal_lm(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a small model with random weights."""
+    pytest.importorskip("torch", reason="needs the extra: lingua-rag[transformers]")
+    folder = tmp_path_factory.mktemp("causal-lm")
+    for part in language_model():
+        part.save_pretrained(folder)
+    return str(folder)
+
+
 class Harness(Protocol):
     """How the contract sees an implementation."""
 
@@ -54,9 +65,13 @@ class Harness(Protocol):
 class CompressorContract:
     """The guarantees; a subclass provides the fixture `harness`."""
 
-    @pytest.fixture(params=["extract", "lexical"])
+    @pytest.fixture(params=["extract", "lexical", "longllmlingua", "selective-context"])
     def make(self, request: pytest.FixtureRequest, harness: Harness) -> Callable[..., Any]:
-        return lambda **options: harness.build(method=request.param, **options)
+        fixed: dict[str, Any] = {"method": request.param}
+        if request.param in ("longllmlingua", "selective-context"):
+            # Pieces are told apart by their separator below.
+            fixed |= {"model": request.getfixturevalue("causal_lm"), "separator": "\n"}
+        return lambda **options: harness.build(**fixed, **options)
 
     async def test_sync_and_async_agree(self, harness: Harness, make: Callable[..., Any]) -> None:
         built = make(target_tokens=30)

@@ -2,7 +2,8 @@
 
 A `python` block runs in the namespace of its page. A `console` block holds `$ lingua …` commands. A
 `text` block right behind either is what it prints. Blocks of other kinds are for people, except that an
-`sh` block may only hold the commands that CI runs from the README, or installs.
+`sh` block may only hold the commands that CI runs from the README, or installs. A page that names
+`my-causal-lm` finds a small model with random weights there.
 """
 
 import contextlib
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
+from language_models import language_model
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -48,6 +51,10 @@ def test_code_blocks_run_and_print_what_the_page_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    if "my-causal-lm" in page.read_text(encoding="utf-8"):
+        pytest.importorskip("torch")
+        for part in language_model():
+            part.save_pretrained("my-causal-lm")
     namespace: dict[str, Any] = {"__name__": "__docs__"}
     for block in blocks_of(page):
         where = f"{page.relative_to(ROOT)}:{block.line}"

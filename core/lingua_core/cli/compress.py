@@ -19,6 +19,10 @@ class MethodName(StrEnum):
 
     extract = "extract"
     lexical = "lexical"
+    llmlingua = "llmlingua"
+    longllmlingua = "longllmlingua"
+    llmlingua2 = "llmlingua2"
+    selective_context = "selective-context"
 
 
 class OrderName(StrEnum):
@@ -26,6 +30,7 @@ class OrderName(StrEnum):
 
     original = "original"
     relevance = "relevance"
+    ends = "ends"
 
 
 def compress(
@@ -46,11 +51,19 @@ def compress(
     threshold: Annotated[
         float | None, typer.Option(help="Keep everything that scores at least this.", metavar="T")
     ] = None,
-    method: Annotated[MethodName, typer.Option(help="The embedded model, or BM25.")] = MethodName.extract,
+    method: Annotated[
+        MethodName,
+        typer.Option(help="The embedded model, BM25, or a way to keep words with a model of yours."),
+    ] = MethodName.extract,
     model: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="A model of yours for --method extract (see lingua train)."),
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="A model of yours: for extract one from lingua train, for llmlingua2 a token classifier, "
+            "for the other three a causal language model; a folder or a name on the Hugging Face hub.",
+        ),
     ] = None,
+    device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")] = "auto",
     order: Annotated[OrderName, typer.Option(help="Order of the documents.")] = OrderName.original,
     token_counter: Annotated[
         str | None,
@@ -110,7 +123,9 @@ def compress(
         if not quiet:
             warn([f"passed over {entry}" for entry in inputs.passed_over] + inputs.remarks, label="note")
         with waiting(f"Compressing; documents: {len(inputs.documents):,}", quiet=quiet):
-            compressor = PromptCompressor(method.value, model=model, token_counter=token_counter)
+            compressor = PromptCompressor(
+                method.value, model=model, device=device, token_counter=token_counter
+            )
             result = compressor.compress(
                 inputs.documents,
                 query,

@@ -112,7 +112,8 @@ class Scorer(Protocol):
 def pool(scores: PassageScores, segments: Sequence[Segment]) -> NDArray[np.float32]:
     """Segment scores from unit scores: the mean keep score of the units whose middle lies in it.
 
-    A segment that holds no unit gets the passage's lowest keep score.
+    A segment that holds none, because a unit covers more than it, gets that unit's score; without one, the
+    passage's lowest keep score.
 
     Returns:
         Shape (segments,).
@@ -130,8 +131,13 @@ def pool(scores: PassageScores, segments: Sequence[Segment]) -> NDArray[np.float
     inside = (owner >= 0) & (middle <= ends[owner])
     count = np.bincount(owner[inside], minlength=len(segments))
     total = np.bincount(owner[inside], weights=scores.keep[inside], minlength=len(segments))
-    lowest = float(scores.keep.min())
-    return np.where(count > 0, total / np.maximum(count, 1), lowest).astype(np.float32)
+    means = np.where(count > 0, total / np.maximum(count, 1), scores.keep.min())
+    if (count == 0).any():
+        centre = (starts + ends) / 2
+        covering = np.searchsorted(scores.starts, centre, side="right") - 1
+        covered = (count == 0) & (covering >= 0) & (centre <= scores.ends[covering])
+        means[covered] = scores.keep[covering[covered]]
+    return means.astype(np.float32)
 
 
 def check_scores(scores: PassageScores) -> None:

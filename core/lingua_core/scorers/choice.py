@@ -1,7 +1,7 @@
 """From a method's name to its scorer."""
 
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from lingua_core.errors import InputError
 from lingua_core.models.onnx_session import Device
@@ -10,21 +10,20 @@ from lingua_core.scorers.embedding import EmbeddingScorer
 from lingua_core.scorers.extractor import ExtractorScorer
 from lingua_core.scorers.lexical import LexicalScorer
 
-__all__ = ["Method", "choose_scorer"]
-
-Method = Literal["extract", "lexical"]
+__all__ = ["choose_scorer"]
 
 
 def choose_scorer(
-    method: Method, model: str | Path | Scorer | None, device: Device, threads: int | None
+    method: Literal["extract", "lexical"],
+    model: str | Path | Scorer | None,
+    device: Device,
+    threads: int | None,
 ) -> Scorer:
     """The scorer of a method, or the user's own.
 
     Raises:
-        InputError: If the method is unknown, or the model does not fit it.
+        InputError: If the model does not fit the method.
     """
-    if method not in get_args(Method):
-        raise InputError(f"Unknown method {method!r}. Available: {', '.join(map(repr, get_args(Method)))}.")
     if model is not None and not isinstance(model, (str, Path)):
         if isinstance(model, Scorer):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
             return model

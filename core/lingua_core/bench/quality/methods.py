@@ -12,7 +12,15 @@ from lingua_core.compression import PromptCompressor
 from lingua_core.documents import Span
 from lingua_core.errors import ProtectedOverBudgetError
 from lingua_core.results import CompressionResult
-from lingua_core.scorers import EmbeddingScorer, FixedScorer, PassageScores, Scorer, ScoringTask
+from lingua_core.scorers import (
+    EmbeddingScorer,
+    FixedScorer,
+    LexicalScorer,
+    PassageScores,
+    Scorer,
+    ScoringTask,
+)
+from lingua_core.scorers.choice import choose_scorer
 from lingua_core.tokens import TokenCounter, resolve_token_counter
 
 __all__ = ["METHODS", "SCORERS", "Kept", "Method", "ScorerMethod", "kept_of", "make_method"]
@@ -105,10 +113,10 @@ def _random_score(query: str | None, text: str) -> float:
 
 SCORERS: Mapping[str, Callable[[Path | None], Scorer]] = {
     "random": lambda _: FixedScorer(_random_score),
-    "lexical": lambda _: PromptCompressor("lexical").scorer,
+    "lexical": lambda _: LexicalScorer(),
     "sentence-embedding": lambda _: SentenceEmbeddingScorer(),
     "embedding": lambda _: EmbeddingScorer(),
-    "extract": lambda model: PromptCompressor("extract", model=model).scorer,
+    "extract": lambda model: choose_scorer("extract", model, "auto", None),
 }
 """Scorers by the name of their method: random segments as the floor, BM25, each sentence embedded by
 itself, each sentence embedded within its passage, and what Lingua does by default."""

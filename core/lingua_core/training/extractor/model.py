@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from lingua_core.errors import InputError
+from lingua_core.models.hugging_face import without_progress_bars
 from lingua_core.models.pairs import PairWindow
 from lingua_core.training.bert_graph import check_config
 
@@ -94,9 +95,10 @@ class Extractor(nn.Module):
         _register_attention()
         try:
             config: dict[str, Any] = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
-            encoder: Any = BertModel.from_pretrained(
-                folder, add_pooling_layer=False, attn_implementation=_ATTENTION, local_files_only=True
-            )
+            with without_progress_bars():
+                encoder: Any = BertModel.from_pretrained(
+                    folder, add_pooling_layer=False, attn_implementation=_ATTENTION, local_files_only=True
+                )
         except Exception as error:  # safetensors' errors share no base class with those of transformers
             raise InputError(
                 f"{str(folder)!r} holds no BERT-style model (config.json, model.safetensors): {error}"

@@ -1,0 +1,1 @@
+"""Stages that narrow a prompt down, and pruning that interleaves scoring and selecting."""

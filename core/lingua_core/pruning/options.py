@@ -1,0 +1,109 @@
+"""Options of the methods that look inside sentences."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+from lingua_core.errors import InputError
+from lingua_core.models.hugging_face import DType
+from lingua_core.scorers.base import Scorer
+from lingua_core.scorers.causal import Condition
+
+__all__ = ["PruningOptions", "Ranker", "Unit", "as_options"]
+
+Unit = Literal["word", "phrase", "sentence"]
+Ranker = Literal["perplexity", "extract", "lexical", "embedding"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruningOptions:
+    """How "llmlingua", "longllmlingua", "llmlingua2" and "selective-context" go about it.
+
+    None stands for what the method's paper does.
+
+    Attributes:
+        unit: What is kept or dropped as a whole: words, phrases or sentences.
+        ranker: What ranks documents before any is looked into: "perplexity" (of the method's own model),
+            "extract", "lexical", "embedding", a `Scorer`, or False to look into all of them.
+        condition: With "perplexity": what is foretold, the question "after" each document, each document
+            "before" which the question stands, or each document by itself ("none": the least foreseeable
+            comes first).
+        document_slack: Documents are taken in order of rank until they reach this many times the budget,
+        document_extra: and this many tokens more.
+        forced_documents: Indices of documents that are always looked into.
+        document_spread: How much more of the first than of the last document in rank is kept, as a fraction;
+            0 treats all alike. LongLLMLingua's dynamic compression ratio.
+        sentence_slack: With a number, whole sentences are dropped first, until what is left is this many
+            times the budget.
+        keep_first_sentences: How many sentences at the start of each document the sentence stage leaves.
+        keep_last_sentences: The same at the end.
+        contrast: With a query, value words by how much more likely the question makes them.
+        stretch: Tokens of the model that are valued at a time by iterative compression.
+        window: Tokens that the model reads at once; None for what it was made for, at most 4096.
+        batch_tokens: Tokens of a batch.
+        dtype: Of a model that is loaded.
+        trust_remote_code: Whether to run code that comes with the model.
+
+    Raises:
+        InputError: If an option is out of range.
+    """
+
+    unit: Unit | None = None
+    ranker: Ranker | Scorer | Literal[False] | None = None
+    condition: Condition | None = None
+    document_slack: float = 1.0
+    document_extra: int = 100
+    forced_documents: tuple[int, ...] = ()
+    document_spread: float | None = None
+    sentence_slack: float | None = None
+    keep_first_sentences: int = 0
+    keep_last_sentences: int = 0
+    contrast: bool | None = None
+    stretch: int = 200
+    window: int | None = None
+    batch_tokens: int = 4096
+    dtype: DType = "auto"
+    trust_remote_code: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "forced_documents", tuple(self.forced_documents))
+        _check_choice("unit", self.unit, (None, *get_args(Unit)))
+        _check_choice("condition", self.condition, (None, *get_args(Condition)))
+        if isinstance(self.ranker, str):
+            _check_choice("ranker", self.ranker, get_args(Ranker))
+        elif self.ranker not in (None, False) and not isinstance(self.ranker, Scorer):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise InputError(
+                f"ranker must be {', '.join(map(repr, get_args(Ranker)))}, False or a Scorer, "
+                f"got {self.ranker!r:.80}."
+            )
+        for name, least in (
+            ("document_slack", 0), ("document_extra", 0), ("document_spread", 0), ("sentence_slack", 1),
+            ("keep_first_sentences", 0), ("keep_last_sentences", 0), ("stretch", 1), ("window", 16),
+            ("batch_tokens", 1),
+        ):  # fmt: skip
+            value: float | None = getattr(self, name)
+            if value is not None and (isinstance(value, bool | str) or not value >= least):
+                raise InputError(f"{name} must be a number of at least {least}, got {value!r}.")
+
+
+def as_options(given: "PruningOptions | Mapping[str, Any] | None") -> PruningOptions:
+    """The options, from keyword arguments where they came as plain data.
+
+    Raises:
+        InputError: If one is unknown, or out of range.
+    """
+    if given is None:
+        return PruningOptions()
+    if isinstance(given, PruningOptions):
+        return given
+    if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+        raise InputError(f"options must be PruningOptions or a mapping, got {given!r:.80}.")
+    known = [field.name for field in fields(PruningOptions)]
+    if unknown := [name for name in given if name not in known]:
+        raise InputError(f"Unknown options {unknown}; expected some of {', '.join(known)}.")
+    return PruningOptions(**given)
+
+
+def _check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise InputError(f"{name} must be one of {', '.join(map(repr, allowed))}, got {value!r:.80}.")

@@ -1,0 +1,194 @@
+"""From a method's name, model and options to the stages that a prompt goes through."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from lingua_core.errors import InputError
+from lingua_core.models.causal_lm import CausalLM
+from lingua_core.models.onnx_session import Device
+from lingua_core.pruning.iterative import IterativePruner
+from lingua_core.pruning.options import PruningOptions, Unit
+from lingua_core.pruning.stages import DocumentStage, SentenceStage
+from lingua_core.scorers.base import Scorer
+from lingua_core.scorers.causal import Condition, PerplexityRanker, SurprisalScorer
+from lingua_core.scorers.choice import choose_scorer
+from lingua_core.scorers.embedding import EmbeddingScorer
+from lingua_core.scorers.token_classifier import TokenClassifierScorer
+from lingua_core.segmentation import Segmenter
+from lingua_core.segmentation.words import PhraseSegmenter, WordSegmenter
+
+__all__ = ["Method", "ModelSource", "Plan", "make_plan"]
+
+Method = Literal["extract", "lexical", "llmlingua", "longllmlingua", "llmlingua2", "selective-context"]
+ModelSource = str | Path | Scorer | CausalLM | tuple[Any, Any]
+
+_UNITS: dict[Unit, Segmenter | None] = {
+    "word": WordSegmenter(),
+    "phrase": PhraseSegmenter(),
+    "sentence": None,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What happens to a prompt between preparation and selection.
+
+    Attributes:
+        valuer: Values what is left in the end: a scorer, or a pruner, which has to know how much is to be
+            kept.
+        documents: Sets whole documents aside first; None for no such stage.
+        sentences: Then whole sentences.
+        segmenter: Cuts what is left into smaller segments; None to select among sentences.
+        spread: How much more is kept of documents ranked higher; for a pruner.
+    """
+
+    valuer: Scorer | IterativePruner
+    documents: DocumentStage | None = None
+    sentences: SentenceStage | None = None
+    segmenter: Segmenter | None = None
+    spread: float = 0.0
+
+    @property
+    def needs_share(self) -> bool:
+        """Whether scores mean something for a given budget only."""
+        return isinstance(self.valuer, IterativePruner)
+
+
+def make_plan(
+    method: Method,
+    model: ModelSource | None,
+    options: PruningOptions | None,
+    *,
+    device: str,
+    threads: int | None,
+) -> Plan:
+    """The stages of a method.
+
+    Raises:
+        InputError: If the method is unknown, or model or options do not fit it.
+    """
+    if method not in get_args(Method):
+        raise InputError(f"Unknown method {method!r}. Available: {', '.join(map(repr, get_args(Method)))}.")
+    if method in ("extract", "lexical"):
+        if options is not None:
+            raise InputError(f"Method {method!r} keeps whole sentences and has no options; leave them out.")
+        if isinstance(model, CausalLM | tuple):
+            raise InputError(f"Method {method!r} cannot use a causal language model; got {model!r:.80}.")
+        return Plan(valuer=choose_scorer(method, model, cast("Device", device), threads))
+    options = options or PruningOptions()
+    if model is None:
+        raise InputError(
+            f"Method {method!r} needs a model: a folder or a name on the Hugging Face hub, for instance "
+            f"{_EXAMPLES[method]!r}."
+        )
+    if method == "llmlingua2":
+        return _classifier_plan(model, options, device, threads)
+    if isinstance(model, Scorer):
+        raise InputError(f"Method {method!r} needs a causal language model, got the scorer {model.name!r}.")
+    language_model = model if isinstance(model, CausalLM) else _causal(model, options, device)
+    if method == "selective-context":
+        return Plan(
+            valuer=SurprisalScorer(language_model),
+            documents=_document_stage(options, None, language_model, "none", device, threads),
+            sentences=_sentence_stage(options, SurprisalScorer(language_model)),
+            segmenter=_UNITS[options.unit or "phrase"],
+        )
+    is_long = method == "longllmlingua"
+    pruner = IterativePruner(
+        language_model,
+        stretch=options.stretch,
+        contrast=options.contrast if options.contrast is not None else is_long,
+    )
+    condition: Condition = options.condition or ("after" if is_long else "none")
+    spread = options.document_spread
+    return Plan(
+        valuer=pruner,
+        documents=_document_stage(options, "perplexity", language_model, condition, device, threads),
+        sentences=_sentence_stage(options, SurprisalScorer(language_model)),
+        segmenter=_UNITS[options.unit or "word"],
+        spread=spread if spread is not None else (0.3 if is_long else 0.0),
+    )
+
+
+_EXAMPLES = {
+    "llmlingua": "Qwen/Qwen2.5-0.5B",
+    "longllmlingua": "Qwen/Qwen2.5-0.5B",
+    "selective-context": "openai-community/gpt2",
+    "llmlingua2": "microsoft/llmlingua-2-bert-base-multilingual-cased-meetingbank",
+}
+
+
+def _causal(model: str | Path | tuple[Any, Any], options: PruningOptions, device: str) -> CausalLM:
+    return CausalLM(
+        model,
+        device=device,
+        dtype=options.dtype,
+        window=options.window,
+        batch_tokens=options.batch_tokens,
+        trust_remote_code=options.trust_remote_code,
+    )
+
+
+def _classifier_plan(model: ModelSource, options: PruningOptions, device: str, threads: int | None) -> Plan:
+    if isinstance(model, CausalLM):
+        raise InputError("Method 'llmlingua2' needs a token classifier, got a causal language model.")
+    scorer: Scorer
+    if isinstance(model, str | Path | tuple):
+        scorer = TokenClassifierScorer(
+            model,
+            device=device,
+            dtype=options.dtype,
+            batch_tokens=options.batch_tokens,
+            trust_remote_code=options.trust_remote_code,
+        )
+    else:
+        scorer = model
+    if options.ranker == "perplexity":
+        raise InputError("ranker='perplexity' needs a causal language model; 'llmlingua2' has none.")
+    return Plan(
+        valuer=scorer,
+        documents=_document_stage(options, None, None, "none", device, threads),
+        sentences=_sentence_stage(options, scorer),
+        segmenter=_UNITS[options.unit or "word"],
+    )
+
+
+def _document_stage(
+    options: PruningOptions,
+    default: Literal["perplexity"] | None,
+    model: CausalLM | None,
+    condition: Condition,
+    device: str,
+    threads: int | None,
+) -> DocumentStage | None:
+    chosen = options.ranker if options.ranker is not None else default
+    if chosen is None or chosen is False:
+        return None
+    if chosen == "perplexity":
+        if model is None:
+            raise InputError("ranker='perplexity' needs a causal language model.")
+        ranker: Scorer = PerplexityRanker(model, condition=options.condition or condition)
+    elif chosen == "embedding":
+        ranker = EmbeddingScorer(threads=threads)
+    elif isinstance(chosen, str):
+        ranker = choose_scorer(chosen, None, "auto", threads)
+    else:
+        ranker = chosen
+    return DocumentStage(
+        ranker=ranker,
+        slack=options.document_slack,
+        extra=options.document_extra,
+        forced=options.forced_documents,
+    )
+
+
+def _sentence_stage(options: PruningOptions, scorer: Scorer) -> SentenceStage | None:
+    if options.sentence_slack is None:
+        return None
+    return SentenceStage(
+        scorer=scorer,
+        slack=options.sentence_slack,
+        first=options.keep_first_sentences,
+        last=options.keep_last_sentences,
+    )
