@@ -10,15 +10,20 @@ Same constructor, methods, parameters and result keys. What is different on purp
 
 import gzip
 import logging
+import os
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from hashlib import sha1
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lingua_core import compression
-from lingua_core.errors import InputError, TokenCounterError
+from lingua_core.errors import InputError
 from lingua_core.models.causal_lm import CausalLM, Continuation
 from lingua_core.models.hugging_face import DType
 from lingua_core.pruning.options import PruningOptions
@@ -441,13 +446,10 @@ class PromptCompressor:
 
     @cached_property
     def _counter(self) -> TokenCounter:
-        try:
-            counter = resolve_token_counter("cl100k_base")
-            counter.count(["a"])
-        except (ImportError, TokenCounterError, OSError) as error:
-            _LOGGER.info("cl100k_base is not at hand (%s); the embedded tokenizer counts.", error)
+        if not _has_openai_encoding():
+            _LOGGER.info("tiktoken's file of cl100k_base is not at hand; the embedded tokenizer counts.")
             return resolve_token_counter(None)
-        return counter
+        return resolve_token_counter("cl100k_base")
 
     def _classifier(self, word_score: str) -> TokenClassifierScorer:
         if word_score not in ("mean", "first"):
@@ -558,6 +560,16 @@ class _GzipRanker:
         value = (min(one, other) - both) / max(one, other)
         keep = np.full(len(passage.segments), value, np.float32)
         return PassageScores.of_segments(passage.segments, keep, relevance=value)
+
+
+def _has_openai_encoding() -> bool:
+    """Whether tiktoken can count without fetching anything: it names cached files by their address."""
+    if find_spec("tiktoken") is None:
+        return False
+    folders = (os.environ.get(name) for name in ("TIKTOKEN_CACHE_DIR", "DATA_GYM_CACHE_DIR"))
+    folder = next(filter(None, folders), str(Path(tempfile.gettempdir()) / "data-gym-cache"))
+    address = "https://openaipublic.blob.core.windows.net/encodings/cl100k_base.tiktoken"
+    return (Path(folder) / sha1(address.encode(), usedforsecurity=False).hexdigest()).is_file()
 
 
 def _size(text: str) -> int:
