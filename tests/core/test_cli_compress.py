@@ -28,7 +28,7 @@ def test_quiet_prints_the_text_alone(folder: Path) -> None:
 
 def test_default_method_is_the_embedded_model(folder: Path) -> None:
     result = lingua(
-        "compress", folder / "rome.txt", "-q", "What do dogs do?", "--target-tokens", "8", "--json"
+        "compress", folder / "rome.txt", "-q", "When do dogs bark?", "--target-tokens", "8", "--json"
     )
     found = json.loads(result.stdout)
     assert found["method"] == "extract"

@@ -3,6 +3,7 @@
 import gzip
 import json
 import random
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -585,7 +586,7 @@ def test_what_leaves_early_is_mapped_to_what_the_whole_model_says(tmp_path: Path
         (tmp_path / file.name).write_bytes(file.read_bytes())
     chaff = tuple(LabelledPassage(text=f"{word} {i} slept.") for i in range(4) for word in ("Cats", "Owls"))
     held = [replace(e, passages=(*e.passages, *chaff)) for e in EXAMPLES[36:]]
-    found = calibrate(tmp_path, held, second_look=None, threads=1)
+    found = calibrate(tmp_path, held, second_look=None, early_exit=True, threads=1)
     assert found.early_exit is not None
     segmenter = TextSegmenter()
     tasks = [
@@ -608,7 +609,9 @@ def test_what_leaves_early_is_mapped_to_what_the_whole_model_says(tmp_path: Path
         np.array([m.relevance - w.relevance for m, w in leavers]),
     ):
         assert abs(off.mean()) < 1e-3  # least squares
-    assert calibrate(tmp_path, EXAMPLES[36:56], second_look=None, threads=1).early_exit is None
+    for examples, wanted in ((EXAMPLES[36:56], True), (held, False)):
+        again = calibrate(tmp_path, examples, second_look=None, early_exit=wanted, threads=1)
+        assert again.early_exit is None
 
 
 def test_calibration_needs_examples_with_evidence(exported: Path) -> None:
@@ -818,6 +821,15 @@ def test_the_embedded_extractor_is_trained_further_and_keeps_its_calibration(
     calibrated = train_extractor(material(), tmp_path / "more", replace(OPTIONS, steps=3), second_look=None)
     assert calibrated != found
     assert calibrated.second_look is None
+
+
+def test_an_extractor_of_ones_own_can_be_trained_further(embedded: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(embedded, own)
+    options = replace(OPTIONS, steps=3)
+    train_extractor(material(0), tmp_path / "one", options, start=own)
+    train_extractor(material(0), tmp_path / "other", options)
+    assert onnx_bytes(tmp_path / "one") == onnx_bytes(tmp_path / "other")
 
 
 def test_an_interrupted_run_is_taken_up_and_cleaned_away(embedded: Path, tmp_path: Path) -> None:

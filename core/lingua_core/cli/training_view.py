@@ -16,7 +16,15 @@ _HEADS_TO_ENCODER = 2
 
 
 def train_with_progress(
-    data: Path, out: Path, *, start: Path | None, steps: int | None, questions: int, rate: float, seed: int
+    data: Path,
+    out: Path,
+    *,
+    start: Path | None,
+    steps: int | None,
+    questions: int,
+    rate: float,
+    seed: int,
+    early_exit: bool,
 ) -> None:
     """Train the extractor, with a progress bar on stderr and the result on stdout.
 
@@ -28,6 +36,7 @@ def train_with_progress(
         questions: Of each step.
         rate: Greatest learning rate.
         seed: Of every choice.
+        early_exit: As in `train_extractor`.
 
     Raises:
         MissingDependencyError: If torch, transformers or onnx is not installed.
@@ -43,7 +52,7 @@ def train_with_progress(
     from rich.console import Console
     from rich.progress import Progress as Bar
 
-    from lingua_core.training.extractor.pipeline import Material, train_extractor
+    from lingua_core.training.extractor.pipeline import Material, is_extractor, train_extractor
     from lingua_core.training.extractor.train import Progress, TrainingOptions
 
     say("reading the examples")
@@ -54,7 +63,7 @@ def train_with_progress(
         steps=steps or default,
         questions=questions,
         rate=rate,
-        head_rate=_RATE_OF_NEW_HEADS if start is not None else _HEADS_TO_ENCODER * rate,
+        head_rate=_HEADS_TO_ENCODER * rate if is_extractor(start) else _RATE_OF_NEW_HEADS,
         seed=seed,
     )
     say(
@@ -72,5 +81,5 @@ def train_with_progress(
             )
             bar.update(task, completed=progress.step, description=f"training, loss {average:.2f}")
 
-        settings = train_extractor(material, out, options, start=start, report=report)
+        settings = train_extractor(material, out, options, start=start, early_exit=early_exit, report=report)
     write_stdout(f"path       {out}\nthreshold  {settings.threshold:g}\n")

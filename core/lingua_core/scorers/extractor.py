@@ -143,8 +143,10 @@ def read_pairs(
     one without tokens gets its passage's lowest. A passage is as relevant as its best window.
     """
     cutoff = early_exit.cutoff if early_exit is not None else -np.inf
-    sums = [np.zeros(len(pair.segments), np.float64) for pair in pairs]
-    counts = [np.zeros(len(pair.segments), np.int64) for pair in pairs]
+    # By segment, of windows that went through the whole model and of those that left: where both hold a
+    # segment, what the whole model says counts.
+    sums = [np.zeros((2, len(pair.segments)), np.float64) for pair in pairs]
+    counts = [np.zeros((2, len(pair.segments)), np.int64) for pair in pairs]
     relevance = [-np.inf] * len(pairs)
     early = [True] * len(pairs)
     for window, reading in zip(windows, reader.read(windows, cutoff=cutoff), strict=True):
@@ -153,8 +155,8 @@ def read_pairs(
         if early_exit is not None and reading.left_early:
             tokens = early_exit.scale * tokens + early_exit.offset
             of_window = early_exit.relevance_scale * of_window + early_exit.relevance_offset
-        sums[i] += np.bincount(window.owners, tokens, minlength=size)
-        counts[i] += np.bincount(window.owners, minlength=size)
+        sums[i][int(reading.left_early)] += np.bincount(window.owners, tokens, minlength=size)
+        counts[i][int(reading.left_early)] += np.bincount(window.owners, minlength=size)
         relevance[i] = max(relevance[i], of_window)
         early[i] = early[i] and reading.left_early
     return [
@@ -164,6 +166,8 @@ def read_pairs(
 
 
 def _means(total: NDArray[np.float64], count: NDArray[np.int64], otherwise: float) -> Vector:
+    row = (count[0] == 0).astype(np.int64)
+    total, count = (np.take_along_axis(table, row[None, :], axis=0)[0] for table in (total, count))
     means = total / np.maximum(count, 1)
     lowest = means[count > 0].min() if (count > 0).any() else otherwise
     return np.where(count > 0, means, lowest).astype(np.float32)

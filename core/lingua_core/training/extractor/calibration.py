@@ -17,7 +17,7 @@ from lingua_core.training.data.examples import Example
 __all__ = ["FEWEST_EXAMPLES", "calibrate", "fit_platt"]
 
 FEWEST_EXAMPLES = 20
-_ANSWERS_KEPT = 0.993
+_ANSWERS_KEPT = 0.996
 _LEAVING_WITH_EVIDENCE = 0.001
 _FEWEST_LEAVING = 50
 _SEGMENTER = TextSegmenter()
@@ -54,20 +54,28 @@ class _Seen:
 
 
 def calibrate(
-    folder: Path, examples: Sequence[Example], *, second_look: SecondLook | None, threads: int | None = None
+    folder: Path,
+    examples: Sequence[Example],
+    *,
+    second_look: SecondLook | None,
+    early_exit: bool = False,
+    threads: int | None = None,
 ) -> ExtractorSettings:
     """Settings for the exported model in `folder`, which are saved there.
 
-    - `early_exit`: at most 0.1 % of the passages with evidence leave in the middle of the model; least
-      squares say what the whole model would have made of those that leave. None where few would leave.
+    - `early_exit`, if asked for: at most 0.1 % of the passages with evidence leave in the middle of the
+      model; least squares say what the whole model would have made of those that leave. None where few
+      would leave. It holds for passages like the examples only: among much that has nothing to do with the
+      question, a window with one sentence of evidence may leave.
     - `scale`, `offset`: Platt scaling of segment logits; the same for relevance.
-    - `threshold`: 99.3 % of the examples keep a segment of their evidence, a margin above the 99 % that
+    - `threshold`: 99.6 % of the examples keep a segment of their evidence, a margin above the 99 % that
       the default promises.
 
     Args:
         folder: As `export_extractor` writes it.
         examples: With distractors as in use; at least 20 with evidence.
         second_look: Taken over.
+        early_exit: Whether windows may leave.
         threads: As for `ExtractorScorer`.
 
     Raises:
@@ -76,9 +84,12 @@ def calibrate(
     gold = sum(bool(example.gold) for example in examples)
     if gold < FEWEST_EXAMPLES:
         raise InputError(f"Calibration needs at least {FEWEST_EXAMPLES} examples with evidence, got {gold}.")
-    middle = _logits(folder, examples, ExtractorSettings(early_exit=EarlyExit(cutoff=np.inf)), threads)
-    whole = _logits(folder, examples, ExtractorSettings(), threads)
-    settings = ExtractorSettings(early_exit=_early_exit(middle, whole), second_look=second_look)
+    way_out: EarlyExit | None = None
+    if early_exit:
+        all_leave = ExtractorSettings(early_exit=EarlyExit(cutoff=np.inf))
+        middle = _logits(folder, examples, all_leave, threads)
+        way_out = _early_exit(middle, _logits(folder, examples, ExtractorSettings(), threads))
+    settings = ExtractorSettings(early_exit=way_out, second_look=second_look)
     seen = _logits(folder, examples, settings, threads)
     scale, offset = fit_platt(seen.segments, seen.evidence)
     relevance_scale, relevance_offset = fit_platt(seen.relevance, seen.holds)

@@ -30,7 +30,7 @@ from lingua_core.training.extractor.restore import restore_extractor
 from lingua_core.training.extractor.train import Progress, TrainingOptions, train
 from lingua_core.weights import EXTRACTOR
 
-__all__ = ["SECOND_LOOK", "Material", "read_examples", "train_extractor"]
+__all__ = ["SECOND_LOOK", "Material", "is_extractor", "read_examples", "train_extractor"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -122,6 +122,7 @@ def train_extractor(
     *,
     start: Path | None = None,
     second_look: SecondLook | None = SECOND_LOOK,
+    early_exit: bool = False,
     report: Callable[[Progress], Any] = lambda progress: None,
 ) -> ExtractorSettings:
     """Train, calibrate, and write the model to `target`.
@@ -132,15 +133,17 @@ def train_extractor(
         material: What to train on.
         target: Folder for `lower.onnx`, `upper.onnx`, `tokenizer.json`, `extractor.json`.
         options: How.
-        start: Folder of a published BERT-style encoder; None to train the embedded extractor further.
+        start: Folder of an extractor to train further, or of a published BERT-style encoder; None for the
+            embedded extractor.
         second_look: How passages are looked at again; None for never.
+        early_exit: Whether windows that look irrelevant may leave in the middle of the model.
         report: Called after each step.
 
     Raises:
         InputError: If `start` holds no model, or there are too few examples to calibrate it; before
             anything is trained.
     """
-    if start is not None and len(material.calibration) < FEWEST_EXAMPLES:
+    if not is_extractor(start) and len(material.calibration) < FEWEST_EXAMPLES:
         raise InputError(
             f"Calibration needs at least {FEWEST_EXAMPLES} held-out examples, got "
             f"{len(material.calibration)}. Give more examples, or train the embedded extractor further "
@@ -149,7 +152,7 @@ def train_extractor(
     torch.manual_seed(options.seed)
     folder = start if start is not None else EXTRACTOR.folder
     tokenizer = folder / "tokenizer.json"
-    model = Extractor.start(folder) if start is not None else restore_extractor(folder)
+    model = restore_extractor(folder) if is_extractor(start) else Extractor.start(folder)
     trained = train(
         model,
         material.examples,
@@ -161,7 +164,7 @@ def train_extractor(
     )
     export_extractor(trained, tokenizer, target)
     if len(material.calibration) >= FEWEST_EXAMPLES:
-        settings = calibrate(target, material.calibration, second_look=second_look)
+        settings = calibrate(target, material.calibration, second_look=second_look, early_exit=early_exit)
     else:
         _LOGGER.warning(
             "Fewer than %d examples could be held out: calibration is that of the model trained further.",
@@ -171,6 +174,11 @@ def train_extractor(
         settings.save(target)
     shutil.rmtree(target / "training")
     return settings
+
+
+def is_extractor(start: Path | None) -> bool:
+    """Whether training starts from an extractor, with heads that have learnt already."""
+    return start is None or (start / "lower.onnx").is_file()
 
 
 def _is_held(example: Example) -> bool:
