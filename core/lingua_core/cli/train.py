@@ -73,7 +73,7 @@ def extractor(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Folder to start from: of an extractor, or of a published BERT-style encoder (all-MiniLM-L6-v2 "
+            help="Folder to start from: an extractor, or a published BERT-style encoder (all-MiniLM-L6-v2 "
             "for the embedded extractor). Default: train the embedded extractor further.",
         ),
     ] = None,
