@@ -12,9 +12,10 @@ import pytest
 from lingua_core.compat.llmlingua import PromptCompressor
 from lingua_core.models.hugging_face import HuggingFaceModel
 from lingua_core.models.token_classifier import TokenClassifier
-from tiny_models import MAKERS
 
-pytest.importorskip("torch")
+REASON = "needs the extra: lingua-rag[transformers]"
+pytest.importorskip("torch", reason=REASON)
+MAKERS = pytest.importorskip("tiny_models", reason=REASON).MAKERS  # writes with safetensors
 
 GOLDEN: dict[str, Any] = json.loads(
     (Path(__file__).parent / "llmlingua_golden" / "golden.json").read_text(encoding="utf-8")
