@@ -10,7 +10,7 @@ from lingua_core.recovery import Recovered, recover
 from lingua_core.rendering import render
 from lingua_core.segmentation.segment import SegmentKind
 
-__all__ = ["CompressedDocument", "CompressionResult", "Note", "ScoredSegment"]
+__all__ = ["CompressedDocument", "CompressionResult", "Note", "Savings", "ScoredSegment"]
 
 
 class ScoredSegment(NamedTuple):
@@ -83,8 +83,29 @@ class CompressedDocument:
         return self.source.metadata
 
 
+class Savings:
+    """What follows from the numbers of tokens before and after, for every result that has them."""
+
+    __slots__ = ()
+
+    origin_tokens: int
+    compressed_tokens: int
+
+    @property
+    def rate(self) -> float:
+        """Kept fraction of the tokens: compressed / origin; 1.0 if there was nothing to compress."""
+        return self.compressed_tokens / self.origin_tokens if self.origin_tokens else 1.0
+
+    @property
+    def ratio(self) -> float:
+        """Times smaller: origin / compressed; infinite if nothing was kept."""
+        if not self.origin_tokens:
+            return 1.0
+        return self.origin_tokens / self.compressed_tokens if self.compressed_tokens else float("inf")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompressionResult:
+class CompressionResult(Savings):
     """All documents after compression, with the statistics.
 
     Every input document is either in `documents` (something was kept) or in `dropped`.
@@ -114,18 +135,6 @@ class CompressionResult:
     compressed_tokens: int
     document_separator: str = "\n\n"
     notes: tuple[Note, ...] = ()
-
-    @property
-    def rate(self) -> float:
-        """Kept fraction of the tokens: compressed / origin; 1.0 if there was nothing to compress."""
-        return self.compressed_tokens / self.origin_tokens if self.origin_tokens else 1.0
-
-    @property
-    def ratio(self) -> float:
-        """Times smaller: origin / compressed; infinite if nothing was kept."""
-        if not self.origin_tokens:
-            return 1.0
-        return self.origin_tokens / self.compressed_tokens if self.compressed_tokens else float("inf")
 
     def recover(self, response: str, *, min_similarity: float = 0.5) -> list[Recovered]:
         """Map the sentences and quotes of an answer back to where they come from.

@@ -13,7 +13,7 @@ import logging
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from hashlib import sha1
 from importlib.util import find_spec
@@ -29,7 +29,6 @@ from lingua_core.models.hugging_face import DType
 from lingua_core.pruning.options import PruningOptions
 from lingua_core.pruning.plan import Method
 from lingua_core.pruning.recovery import recover_subsequences
-from lingua_core.results import CompressionResult
 from lingua_core.scorers import (
     EmbeddingScorer,
     ExtractorScorer,
@@ -169,8 +168,7 @@ class PromptCompressor:
             lingua_core.InputError: If a parameter cannot be used.
         """
         given = locals()
-        if ignored := [name for name, value in _WITHOUT_EFFECT.items() if given[name] != value]:
-            _LOGGER.warning("Without effect here: %s; see docs/how-to/from-llmlingua.md.", ", ".join(ignored))
+        _warn_without_effect([name for name, value in _WITHOUT_EFFECT.items() if given[name] != value])
         if any(value is not None for value in (context_segs, context_segs_rate, context_segs_compress)):
             raise InputError("context_segs is no parameter here; use structured_compress_prompt with tags.")
         if self.use_llmlingua2:
@@ -228,7 +226,7 @@ class PromptCompressor:
             instruction=instruction,
             order=order,
         )
-        return self._result(contexts, instruction, question, concate_question, result)
+        return self._counted(contexts, instruction, question, concate_question, result.text)
 
     def compress_prompt_llmlingua2(
         self,
@@ -277,10 +275,9 @@ class PromptCompressor:
                 *([re.compile(r"\d")] if force_reserve_digit else []),
             ],
         )
-        if target_context > 0:
-            _LOGGER.warning("Without effect here: target_context; see docs/how-to/from-llmlingua.md.")
+        _warn_without_effect(["target_context"] if target_context > 0 else [])
         result = compressor.compress(contexts, question or None, **_budget(rate, target_token))
-        found = self._result(contexts, instruction, question, concate_question, result)
+        found = self._counted(contexts, instruction, question, concate_question, result.text)
         texts = {document.index: document.text for document in result.documents}
         found["compressed_prompt_list"] = [texts[i] for i in sorted(texts)]
         if return_word_label:
@@ -305,8 +302,7 @@ class PromptCompressor:
         Raises:
             lingua_core.InputError: If a tag is malformed, or an option cannot be used.
         """
-        if options:
-            _LOGGER.warning("Without effect here: %s; see docs/how-to/from-llmlingua.md.", ", ".join(options))
+        _warn_without_effect(options)
         text = "\n\n".join(_contexts(structured_context))
         found = compress_tagged(
             text,
@@ -338,8 +334,7 @@ class PromptCompressor:
                 f"json_config must be a mapping, got {json_config!r:.80}. Load YAML yourself: "
                 "yaml.safe_load(open(path))."
             )
-        if options:
-            _LOGGER.warning("Without effect here: %s; see docs/how-to/from-llmlingua.md.", ", ".join(options))
+        _warn_without_effect(options)
         found = compress_json(
             dict(json_data),
             Rule.from_llmlingua(json_config),
@@ -512,16 +507,6 @@ class PromptCompressor:
         everything = sum(self._counter.count([*contexts, instruction, question]))
         return max(1, round(everything * _checked_rate(rate) - sum(self._counter.count(list(around)))))
 
-    def _result(
-        self,
-        contexts: Sequence[str],
-        instruction: str,
-        question: str,
-        concate_question: bool,
-        result: CompressionResult,
-    ) -> Result:
-        return self._counted(contexts, instruction, question, concate_question, result.text)
-
     def _counted(
         self,
         contexts: Sequence[str],
@@ -570,6 +555,11 @@ def _has_openai_encoding() -> bool:
     folder = next(filter(None, folders), str(Path(tempfile.gettempdir()) / "data-gym-cache"))
     address = "https://openaipublic.blob.core.windows.net/encodings/cl100k_base.tiktoken"
     return (Path(folder) / sha1(address.encode(), usedforsecurity=False).hexdigest()).is_file()
+
+
+def _warn_without_effect(names: Iterable[str]) -> None:
+    if listed := ", ".join(names):
+        _LOGGER.warning("Without effect here: %s; see docs/how-to/from-llmlingua.md.", listed)
 
 
 def _size(text: str) -> int:

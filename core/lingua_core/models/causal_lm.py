@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingua_core.errors import InputError, ModelError, ScorerError
-from lingua_core.models.hugging_face import DType, HuggingFaceModel, TokenizedText
+from lingua_core.models.hugging_face import DType, HuggingFaceModel, TokenizedText, is_out_of_memory
 
 if TYPE_CHECKING:
     import torch
@@ -130,11 +130,7 @@ class CausalLM:
     @property
     def start(self) -> Ids:
         """What the tokenizer puts before every text: the beginning-of-text token, or nothing."""
-        tokenizer = self._model.load().tokenizer
-        plain: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
-        whole: list[int] = tokenizer("a")["input_ids"]
-        first = next((i for i in range(len(whole)) if whole[i : i + len(plain)] == plain), 0)
-        return np.array(whole[:first], np.int64)
+        return np.array(self._model.added_tokens[0], np.int64)
 
     @property
     def window(self) -> int:
@@ -176,19 +172,17 @@ class CausalLM:
         found = [np.full(len(c.ids), np.nan, np.float32) for c in continuations]
         start, window = self.start, self.window
         pieces = [p for i, c in enumerate(continuations) for p in _windows(i, c, start, window, keep_prefix)]
-        shared: dict[tuple[int, ...], list[_Piece]] = {}
-        alone: list[_Piece] = []
-        counts: dict[tuple[int, ...], int] = {}
+        by_prefix: dict[tuple[int, ...], list[_Piece]] = {}
         for piece in pieces:
-            counts[piece.prefix] = counts.get(piece.prefix, 0) + 1
+            by_prefix.setdefault(piece.prefix, []).append(piece)
         can_share = self.has_cuttable_cache
-        for piece in pieces:
-            if can_share and counts[piece.prefix] > 1 and len(piece.prefix) >= _SHORTEST_SHARED:
-                shared.setdefault(piece.prefix, []).append(piece)
+        alone: list[_Piece] = []
+        for prefix, own in by_prefix.items():
+            if can_share and len(own) > 1 and len(prefix) >= _SHORTEST_SHARED:
+                self._run(own, prefix, found)
             else:
-                alone.append(piece)
-        for prefix, own in (((), alone), *shared.items()):
-            self._run(own, prefix, found)
+                alone += own
+        self._run(alone, (), found)
         self._check(found)
         return found
 
@@ -253,7 +247,7 @@ class CausalLM:
             try:
                 values = self._values(batch, prefix)
             except RuntimeError as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 self._shrink(len(batch), error)
                 continue
@@ -364,12 +358,6 @@ def _windows(
     while end < len(ids):
         first, end = end, min(len(ids), end + room - context)
         yield _Piece(owner, prefix, ids[end - room : end], first - (end - room), first)
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError) or "out of memory" in str(error).lower()
 
 
 def _body_of(model: Any, device: "torch.device") -> _Body:  # noqa: ANN401  # any causal LM

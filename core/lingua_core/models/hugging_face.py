@@ -7,6 +7,7 @@
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
@@ -19,7 +20,15 @@ from lingua_core.unicode import encodable
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["DType", "HuggingFaceModel", "Loaded", "ModelKind", "TokenizedText", "without_progress_bars"]
+__all__ = [
+    "DType",
+    "HuggingFaceModel",
+    "Loaded",
+    "ModelKind",
+    "TokenizedText",
+    "is_out_of_memory",
+    "without_progress_bars",
+]
 
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 ModelKind = Literal["causal-lm", "token-classifier"]
@@ -115,6 +124,17 @@ class HuggingFaceModel:
                 self._loaded = self._load()
         return self._loaded
 
+    @cached_property
+    def added_tokens(self) -> tuple[list[int], list[int]]:
+        """The special tokens that the tokenizer itself puts before and behind a text, if any."""
+        tokenizer = self.load().tokenizer
+        plain: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
+        whole: list[int] = tokenizer("a", add_special_tokens=True)["input_ids"]
+        for at in range(len(whole)):
+            if plain and whole[at : at + len(plain)] == plain:
+                return whole[:at], whole[at + len(plain) :]
+        return [], []
+
     def tokenize(self, texts: Sequence[str]) -> list[TokenizedText]:
         """Tokens of each text with the characters that they stand for."""
         tokenizer = self.load().tokenizer
@@ -179,6 +199,17 @@ class HuggingFaceModel:
                 "a token stands for. Use a fast tokenizer: a folder with tokenizer.json."
             )
         return Loaded(model.eval(), tokenizer, device)
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch ran out of memory, on a GPU or on the CPU."""
+    import torch
+
+    text = str(error).lower()
+    # The last two are what the CPU allocator says.
+    return isinstance(error, torch.OutOfMemoryError) or any(
+        phrase in text for phrase in ("out of memory", "can't allocate memory", "not enough memory")
+    )
 
 
 @contextmanager

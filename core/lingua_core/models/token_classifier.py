@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingua_core.errors import InputError, ModelError
-from lingua_core.models.hugging_face import HuggingFaceModel, Loaded, TokenizedText
+from lingua_core.models.hugging_face import HuggingFaceModel, Loaded, TokenizedText, is_out_of_memory
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -88,7 +88,11 @@ class TokenClassifier:
         """
         loaded = self._model.load()
         _keep_index(loaded.model, self._keep_label, self.name)
-        before, after = _special_ids(loaded.tokenizer)
+        before, after = self._model.added_tokens
+        if not before and not after:
+            # One made from a bare vocabulary has lost its template, and the model has not.
+            cls, sep = loaded.tokenizer.cls_token_id, loaded.tokenizer.sep_token_id
+            before, after = ([], []) if cls is None or sep is None else ([cls], [sep])
         longest = min(_LONGEST_SEQUENCE, _positions(loaded.model))
         room = longest - len(before) - len(after)
         if room < 1:
@@ -145,7 +149,7 @@ class TokenClassifier:
         try:
             values = self._forward(loaded, batch, frame)
         except RuntimeError as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             # The traceback would keep the tensors of the failed pass alive.
             failure = error.with_traceback(None)
@@ -204,21 +208,6 @@ def _padded(batch: Sequence[Ids], frame: SequenceFrame, pad: int) -> tuple[Ids, 
     return padded, mask
 
 
-def _special_ids(tokenizer: Any) -> tuple[list[int], list[int]]:  # noqa: ANN401  # transformers' own
-    """What the tokenizer itself puts before and behind a text.
-
-    A tokenizer that puts nothing there, but names cls and sep tokens, means those: one made from a bare
-    vocabulary has lost its template, and the model has not.
-    """
-    plain: list[int] = tokenizer("a", add_special_tokens=False)["input_ids"]
-    whole: list[int] = tokenizer("a", add_special_tokens=True)["input_ids"]
-    at = next((i for i in range(len(whole)) if whole[i : i + len(plain)] == plain), None) if plain else None
-    if at is not None and len(whole) > len(plain):
-        return whole[:at], whole[at + len(plain) :]
-    cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
-    return ([], []) if cls is None or sep is None else ([cls], [sep])
-
-
 def _positions(model: Any) -> int:  # noqa: ANN401  # any classifier
     """How many tokens the model has positions for.
 
@@ -266,13 +255,3 @@ def _keep_index(model: Any, keep_label: str | int | None, name: str) -> int:  # 
 def _labels(model: Any) -> dict[int, str]:  # noqa: ANN401  # any classifier
     named: Any = getattr(model.config, "id2label", None) or {}
     return {int(i): str(label) for i, label in named.items()}
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    import torch
-
-    text = str(error).lower()
-    # The last two are what the CPU allocator says.
-    return isinstance(error, torch.OutOfMemoryError) or any(
-        phrase in text for phrase in ("out of memory", "can't allocate memory", "not enough memory")
-    )

@@ -37,15 +37,13 @@ class DocumentStage:
         Raises:
             InputError: If a forced document does not exist.
         """
-        asked = [request for request in requests if request.has_text()]
         for request in requests:
             if bad := [i for i in self.forced if not 0 <= i < len(request.prepared)]:
                 raise InputError(
                     f"forced_documents holds {bad}, but there are {len(request.prepared)} documents, counted "
                     "from 0."
                 )
-        tasks = [request.task(instruction) for request in asked]
-        scores = dict(zip(map(id, asked), self.ranker.score(tasks), strict=True)) if tasks else {}
+        scores = _scored(requests, self.ranker, instruction)
         for request, allowance in zip(requests, allowances, strict=True):
             if id(request) in scores:
                 request.rank([found.relevance for found in scores[id(request)]])
@@ -85,9 +83,7 @@ class SentenceStage:
 
     def narrow(self, requests: Sequence[Request], allowances: Sequence[int | None], instruction: str) -> None:
         """Score the sentences that are left, and set aside what lies behind the line."""
-        asked = [request for request in requests if request.has_text()]
-        tasks = [request.task(instruction) for request in asked]
-        scores = dict(zip(map(id, asked), self.scorer.score(tasks), strict=True)) if tasks else {}
+        scores = _scored(requests, self.scorer, instruction)
         for request, allowance in zip(requests, allowances, strict=True):
             if id(request) in scores and allowance is not None:
                 self._set_aside(request, scores[id(request)], allowance * self.slack)
@@ -109,6 +105,16 @@ class SentenceStage:
             document = request.prepared[d]
             document.barred[i] = tokens >= line
             tokens += document.costs[i]
+
+
+def _scored(
+    requests: Sequence[Request], scorer: Scorer, instruction: str
+) -> dict[int, Sequence[PassageScores]]:
+    """Scores of the requests that have text left, by the request's identity."""
+    asked = [request for request in requests if request.has_text()]
+    if not asked:
+        return {}
+    return dict(zip(map(id, asked), scorer.score([r.task(instruction) for r in asked]), strict=True))
 
 
 def document_shares(request: Request, share: float, *, spread: float) -> list[float]:

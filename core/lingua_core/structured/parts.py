@@ -12,7 +12,7 @@ from lingua_core.budget import choose_budget
 from lingua_core.compression import PromptCompressor
 from lingua_core.documents import Document, Span
 from lingua_core.errors import InputError, ProtectedOverBudgetError
-from lingua_core.results import CompressedDocument, CompressionResult, Note
+from lingua_core.results import CompressedDocument, CompressionResult, Note, Savings
 
 __all__ = [
     "CompressedPart",
@@ -28,7 +28,7 @@ _FIXED = "What does not share that budget (text that stays, parts with a rate of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
+class Counted(Savings):
     """The statistics that every result of a structured compression has.
 
     Attributes:
@@ -42,18 +42,6 @@ class Counted:
     compressed_tokens: int
     token_counter: str
     notes: tuple[Note, ...] = ()
-
-    @property
-    def rate(self) -> float:
-        """Kept fraction of the tokens: compressed / origin; 1.0 if there were none."""
-        return self.compressed_tokens / self.origin_tokens if self.origin_tokens else 1.0
-
-    @property
-    def ratio(self) -> float:
-        """Times smaller: origin / compressed; infinite if nothing was kept."""
-        if not self.origin_tokens:
-            return 1.0
-        return self.origin_tokens / self.compressed_tokens if self.compressed_tokens else float("inf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
