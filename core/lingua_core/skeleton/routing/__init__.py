@@ -1,0 +1,5 @@
+"""Whether a question is answered by way of a skeleton, decided before anything is written."""
+
+from lingua_core.skeleton.routing.base import AlwaysRouter, NeverRouter, Router
+
+__all__ = ["AlwaysRouter", "NeverRouter", "Router"]
