@@ -11,6 +11,7 @@ from lingua_core.llms.base import (
     Role,
     Usage,
 )
+from lingua_core.llms.retrying import RetryPolicy
 
 __all__ = [
     "LLM",
@@ -20,6 +21,7 @@ __all__ = [
     "Completion",
     "FinishReason",
     "Message",
+    "RetryPolicy",
     "Role",
     "Usage",
 ]
