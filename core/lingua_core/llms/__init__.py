@@ -11,6 +11,7 @@ from lingua_core.llms.base import (
     Role,
     Usage,
 )
+from lingua_core.llms.openai_chat import OpenAIChat
 from lingua_core.llms.retrying import RetryPolicy
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Completion",
     "FinishReason",
     "Message",
+    "OpenAIChat",
     "RetryPolicy",
     "Role",
     "Usage",
