@@ -1,15 +1,18 @@
-"""Asynchronous code for synchronous callers: an event loop in a thread of its own."""
+"""What a coroutine produces, for those who iterate: on the same event loop, or without one.
+
+The work runs in a task of its own, not in nested asynchronous generators, which no event loop can close in
+order when it ends before they do.
+"""
 
 import asyncio
 import concurrent.futures
 import queue
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import aclosing
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from typing import Any, Generic, NamedTuple, TypeVar
 
-__all__ = ["BackgroundLoop"]
+__all__ = ["BackgroundLoop", "iterate_here"]
 
 _Item = TypeVar("_Item")
 _PATIENCE = 10.0
@@ -27,11 +30,32 @@ class _Running(NamedTuple):
     stop: asyncio.Event
 
 
+async def iterate_here(
+    produce: Callable[[Callable[[_Item], None]], Coroutine[Any, Any, None]],
+) -> AsyncGenerator[_Item]:
+    """What a coroutine hands to the function that it is given, as it comes.
+
+    The coroutine is not held up by a slow reader. Closing the generator cancels it, and waits for its end.
+    """
+    arrived: asyncio.Queue[_Box[_Item] | None] = asyncio.Queue()
+    task = asyncio.create_task(produce(lambda item: arrived.put_nowait(_Box(item))))
+    task.add_done_callback(lambda _: arrived.put_nowait(None))
+    try:
+        while (box := await arrived.get()) is not None:
+            yield box.item
+        await task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # an error that comes after the reader has left is nobody's
+
+
 class BackgroundLoop:
-    """Runs asynchronous generators for callers without an event loop, and for those inside of one.
+    """Runs coroutines in a thread of its own, for callers without an event loop, or inside of one.
 
     The thread starts with the first use and ends with `close`, with the object, or with the program; what
-    is running then is cancelled, and asynchronous generators are closed, on their loop.
+    is running then is cancelled.
     """
 
     def __init__(self) -> None:
@@ -39,22 +63,17 @@ class BackgroundLoop:
         self._running: _Running | None = None
         self._end: Callable[[], object] | None = None
 
-    def iterate(self, make: Callable[[], AsyncGenerator[_Item]]) -> Generator[_Item]:
-        """The items of an asynchronous generator that is made and run on the loop, as they come.
-
-        The generator is not held up by a slow reader. Closing the iterator cancels it, wherever it waits.
+    def iterate(
+        self, produce: Callable[[Callable[[_Item], None]], Coroutine[Any, Any, None]]
+    ) -> Generator[_Item]:
+        """`iterate_here` for callers without an event loop.
 
         Raises:
             RuntimeError: If `close` was called in between.
         """
         arrived: queue.SimpleQueue[_Box[_Item] | None] = queue.SimpleQueue()
-
-        async def run() -> None:
-            async with aclosing(make()) as items:
-                async for item in items:
-                    arrived.put(_Box(item))
-
-        future = asyncio.run_coroutine_threadsafe(run(), self._start())
+        work = produce(lambda item: arrived.put(_Box(item)))
+        future = asyncio.run_coroutine_threadsafe(work, self._start())
         future.add_done_callback(lambda _: arrived.put(None))
         try:
             while (box := arrived.get()) is not None:

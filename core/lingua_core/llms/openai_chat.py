@@ -6,13 +6,14 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from lingua_core.errors import InputError, LLMTimeoutError
-from lingua_core.llms.background_loop import BackgroundLoop
+from lingua_core.llms.background_loop import BackgroundLoop, iterate_here
 from lingua_core.llms.base import ChatRequest, Chunk, Completion
 from lingua_core.llms.call_limits import CallLimits, InterruptedCall, LateCall
 from lingua_core.llms.openai_clients import OwnClients, Response, Transport, given_route, own_route
@@ -151,8 +152,9 @@ class OpenAIChat:
 
     async def acomplete(self, request: ChatRequest) -> Completion:
         """`complete` without blocking the event loop."""
-        async with aclosing(self.astream(request)) as chunks:
-            return _completion([chunk async for chunk in chunks])
+        chunks: list[Chunk] = []
+        await self._answer(request, self._route.loops, chunks.append)
+        return _completion(chunks)
 
     def stream(self, request: ChatRequest) -> Generator[Chunk]:
         """The reply as it is written; if cancelled, the last chunk says so.
@@ -164,11 +166,11 @@ class OpenAIChat:
         transport = self._route.threads
         if transport is None:
             raise InputError("Only async_client was given. Synchronous calls need client (openai.OpenAI).")
-        yield from self._background.iterate(lambda: self._chunks(request, transport))
+        yield from self._background.iterate(partial(self._answer, request, transport))
 
     def astream(self, request: ChatRequest) -> AsyncGenerator[Chunk]:
         """`stream` without blocking the event loop."""
-        return self._chunks(request, self._route.loops)
+        return iterate_here(partial(self._answer, request, self._route.loops))
 
     def close(self) -> None:
         """End what synchronous calls keep open; the next one opens it again.
@@ -188,16 +190,14 @@ class OpenAIChat:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    async def _chunks(self, request: ChatRequest, transport: Transport) -> AsyncGenerator[Chunk]:
+    async def _answer(self, request: ChatRequest, transport: Transport, put: Callable[[Chunk], None]) -> None:
         reader = ReplyReader(self._endpoint)
         limits = CallLimits(silence=self._timeout, total=request.timeout, cancellation=request.cancellation)
         try:
             async with AsyncExitStack() as stack:
                 stack.callback(limits.watch())
                 response = await self._open(request, transport, limits, stack)
-                async with aclosing(_texts(response, reader, limits)) as texts:
-                    async for text in texts:
-                        yield Chunk(text=text)
+                await _read(response, reader, limits, put)
                 await _read_leftovers(response)
             last = reader.end()
         except InterruptedCall:
@@ -215,7 +215,7 @@ class OpenAIChat:
                 raise failure from (error if self._endpoint.is_harmless(str(error)) else None)
             _logger.debug("After the end of the reply: %s", failure)
             last = reader.end()
-        yield last
+        put(last)
 
     async def _open(
         self, request: ChatRequest, transport: Transport, limits: CallLimits, stack: AsyncExitStack
@@ -234,26 +234,30 @@ class OpenAIChat:
                     raise
 
 
-async def _texts(response: Response, reader: ReplyReader, limits: CallLimits) -> AsyncGenerator[str]:
-    """The pieces of text of a reply, streamed or not, whatever was asked for."""
+async def _read(
+    response: Response, reader: ReplyReader, limits: CallLimits, put: Callable[[Chunk], None]
+) -> None:
+    """Read a reply to its end, streamed or not, whatever was asked for."""
 
-    async def read() -> bytes | None:
+    async def piece() -> bytes | None:
         return await anext(response.data, None)
+
+    def pass_on(text: str) -> None:
+        if text:
+            put(Chunk(text=text))
 
     if any(kind in response.content_type for kind in ("json", "html")):
         pieces: list[bytes] = []
-        while (data := await limits.wait(read)) is not None:
+        while (data := await limits.wait(piece)) is not None:
             pieces.append(data)
-        if text := reader.whole(b"".join(pieces)):
-            yield text
+        pass_on(reader.whole(b"".join(pieces)))
         return
     decoder = EventDecoder()
-    while not reader.is_done and (data := await limits.wait(read)) is not None:
+    while not reader.is_done and (data := await limits.wait(piece)) is not None:
         for event in decoder.feed(data):
-            if text := reader.event(event):
-                yield text
-    if not reader.is_done and (event := decoder.end()) is not None and (text := reader.event(event)):
-        yield text
+            pass_on(reader.event(event))
+    if not reader.is_done and (event := decoder.end()) is not None:
+        pass_on(reader.event(event))
 
 
 async def _read_leftovers(response: Response) -> None:
