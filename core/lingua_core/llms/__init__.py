@@ -11,6 +11,8 @@ from lingua_core.llms.base import (
     Role,
     Usage,
 )
+from lingua_core.llms.openai_chat import OpenAIChat
+from lingua_core.llms.retrying import RetryPolicy
 
 __all__ = [
     "LLM",
@@ -20,6 +22,8 @@ __all__ = [
     "Completion",
     "FinishReason",
     "Message",
+    "OpenAIChat",
+    "RetryPolicy",
     "Role",
     "Usage",
 ]
