@@ -9,7 +9,7 @@ help:
 $(BIN)/pytest:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q "pip>=25.1"
-	$(BIN)/python -m pip install -q -c constraints.txt -e ".[langchain,llamaindex,tiktoken,train]" --group dev
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[langchain,llamaindex,tiktoken,train,openai]" --group dev
 
 setup: $(BIN)/pytest
 
