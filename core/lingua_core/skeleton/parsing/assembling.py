@@ -37,6 +37,7 @@ class Assembler:
     _points: list[Point] = field(default_factory=list[Point])
     _edges: dict[int, tuple[int, ...]] = field(default_factory=dict[int, tuple[int, ...]])
     _dropped: int = 0
+    _handed_out: int = 0
 
     @property
     def is_full(self) -> bool:
@@ -45,6 +46,11 @@ class Assembler:
 
     def add(self, item: Item) -> None:
         """Take the next item, unless it says nothing new or is one too many."""
+        self._take(item)
+        # At every item, never later: what a number means depends on what has come, not on who asks when.
+        self._settle(at_end=False)
+
+    def _take(self, item: Item) -> None:
         if not item.text:
             self.notes.append("A point without text was dropped.")
             return
@@ -65,7 +71,8 @@ class Assembler:
 
     def certain(self) -> list[Point]:
         """The points that have become certain since the last call."""
-        return self._settle(at_end=False)
+        first, self._handed_out = self._handed_out, len(self._points)
+        return self._points[first:]
 
     def finish(self) -> tuple[Point, ...]:
         """All points."""
@@ -74,9 +81,8 @@ class Assembler:
             self.notes.append(f"{self._dropped} more than the {self.max_points} points allowed were dropped.")
         return tuple(self._points)
 
-    def _settle(self, *, at_end: bool) -> list[Point]:
-        first = len(self._points)
-        for i in range(first, len(self._texts)):
+    def _settle(self, *, at_end: bool) -> None:
+        for i in range(len(self._points), len(self._texts)):
             needs = self._needs[i] or Reference()
             found, unknown = self._resolve(i + 1, needs)
             if not at_end and (unknown or (needs.everything and i == 0)):
@@ -86,7 +92,6 @@ class Assembler:
                 self.notes.append(f"Point {i + 1} needs {name!r}, which is no point: ignored.")
             self._edges[i + 1] = depends_on
             self._points.append(Point(index=i + 1, text=self._texts[i], depends_on=depends_on))
-        return self._points[first:]
 
     def _resolve(self, index: int, needs: Reference) -> tuple[list[int], list[int | str]]:
         """Indices of what the point needs, and what could not be found yet."""

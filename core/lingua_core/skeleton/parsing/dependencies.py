@@ -8,7 +8,14 @@ from typing import NamedTuple
 from lingua_core.skeleton.parsing.numerals import chinese_value, decimal_value, letter_value, roman_value
 from lingua_core.skeleton.types import Skeleton
 
-__all__ = ["Reference", "creates_cycle", "infer_dependencies", "is_conclusion", "read_references", "split_dependencies"]
+__all__ = [
+    "Reference",
+    "creates_cycle",
+    "infer_dependencies",
+    "is_conclusion",
+    "read_references",
+    "split_dependencies",
+]
 
 _KEYWORDS = (
     r"depend(?:s|ing|ent|encies|ency)?(?:[\s_]?on)?|deps|needs?|requires?|after|builds?\s(?:up)?on|based\son|prerequisites?|uses|"
@@ -20,9 +27,11 @@ _ALL = (
     r"all(?:\s(?:of\s)?(?:the\s)?(?:others?|above|previous|preceding|earlier|points|other\spoints|previous\spoints|earlier\spoints))?|"
     r"everything(?:\sabove)?|alle[nm]?(?:\s\w+)?|tous(?:\sles\sautres)?|todos?|todas?|tutti|все(?:х|го)?|全部|所有(?:要点)?|全て|すべて|الكل|جميع"
 )
-_NONE = r"none|nothing|n/?a|no|nil|null|keine?[mn]?|nichts|aucune?|rien|ningun[oa]|nada|нет|ничего|无|無|なし|[-–—∅]|\[\s*\]"
+_NONE = r"none|nothing|n/?a|no|nil|null|keine?[mn]?|nichts|aucune?|rien|ningun[oa]|nada|нет|ничего|"
+r"无|無|なし|[-–—∅]|\[\s*\]"
 _NUMBER = r"#?(?:第)?(?:\d{1,3}|[一二三四五六七八九十]{1,3})(?:点|步|项)?"
-_WORD_BEFORE = r"(?:(?:points?|steps?|items?|sections?|nos?\.?|punkte?n?|schritte?n?|puntos?|étapes?|пункт\w*|要点|第)\s?)?"
+_WORD_BEFORE = r"(?:(?:points?|steps?|items?|sections?|nos?\.?|punkte?n?|schritte?n?|puntos?|étapes?|"
+r"пункт\w*|要点|第)\s?)?"
 _BETWEEN = r"(?:\s*(?:,|;|&|\+|/|，|、|；|\band\b|\bund\b|\bet\b|\by\b|\be\b|и|和|及|与|と|و)+\s*|\s+)"
 _RANGE = r"(?:\s?(?:-|–|—|\.\.|to|bis|through|至|到)\s?"
 _ONE = rf"{_WORD_BEFORE}{_NUMBER}{_RANGE}{_NUMBER})?"
@@ -35,7 +44,8 @@ def _clauses(body: str) -> tuple[re.Pattern[str], ...]:
     return (
         re.compile(rf"\s*[(\[（【{{<|]{inner}[)\]）】}}>|][\s*_.。]*\Z", re.IGNORECASE),
         re.compile(
-            rf"\s*(?:[-–—;|,。，]\s*|\.\s+|\s[*_]+)(?:depends?(?:[\s_]on)?|dependenc(?:y|ies)|deps|depends_on|abhängig von|"
+            rf"\s*(?:[-–—;|,。，]\s*|\.\s+|\s[*_]+)(?:depends?(?:[\s_]on)?|dependenc(?:y|ies)|deps|"
+            rf"depends_on|abhängig von|"
             rf"hängt ab von|依赖于?|зависит от)\s*[:：=]?\s*[\[(]?\s*(?P<body>{body})\s*[\])]?[\s*_.。]*\Z",
             re.IGNORECASE,
         ),
@@ -46,7 +56,9 @@ def _clauses(body: str) -> tuple[re.Pattern[str], ...]:
 _NUMBER_CLAUSES = _clauses(_BODY)
 _LETTER_CLAUSES = _clauses(_LETTERS)
 _OPENINGS = re.compile(r"[(\[（【{<|;,。，.←⇐*_–—-]")
-_TOKEN = re.compile(rf"(?P<first>\d{{1,3}}|[一二三四五六七八九十]{{1,3}})(?:点|步|项)?{_RANGE}#?(?P<last>\d{{1,3}}))?")
+_TOKEN = re.compile(
+    rf"(?P<first>\d{{1,3}}|[一二三四五六七八九十]{{1,3}})(?:点|步|项)?{_RANGE}#?(?P<last>\d{{1,3}}))?"
+)
 _ALL_ONLY = re.compile(_ALL, re.IGNORECASE)
 _NONE_ONLY = re.compile(_NONE, re.IGNORECASE)
 _LONGEST_CLAUSE = 160
@@ -77,7 +89,11 @@ def split_dependencies(text: str, *, kind: str = "decimal") -> tuple[str, Refere
     for start in starts:
         for clause in clauses:
             if match := clause.match(text, start):
-                reference = _letters(match["body"], kind) if clause in _LETTER_CLAUSES else read_references(match["body"])
+                reference = (
+                    _letters(match["body"], kind)
+                    if clause in _LETTER_CLAUSES
+                    else read_references(match["body"])
+                )
                 if reference is not None:
                     return text[:start].rstrip(), reference
     return text, None
@@ -95,7 +111,9 @@ def read_references(body: str) -> Reference:
         first = decimal_value(match["first"]) if match["first"].isdecimal() else chinese_value(match["first"])
         last = decimal_value(match["last"]) if match["last"] else first
         if first is not None and last is not None:
-            numbers.extend(range(first, min(last, first + _LONGEST_RANGE) + 1) if last >= first else (first, last))
+            numbers.extend(
+                range(first, min(last, first + _LONGEST_RANGE) + 1) if last >= first else (first, last)
+            )
     return Reference(numbers=tuple(dict.fromkeys(numbers)))
 
 
@@ -104,7 +122,11 @@ def _letters(body: str, kind: str) -> Reference | None:
         return read_references(body)
     tokens = [t for t in re.split(r"[\s,;&+/，、]+", body) if t and t.lower() not in ("and", "und", "et")]
     values = [roman_value(t) if kind == "roman" else letter_value(t) for t in tokens]
-    return None if None in values else Reference(numbers=tuple(dict.fromkeys(v for v in values if v is not None)))
+    return (
+        None
+        if None in values
+        else Reference(numbers=tuple(dict.fromkeys(v for v in values if v is not None)))
+    )
 
 
 def creates_cycle(edges: Mapping[int, Sequence[int]], child: int, parent: int) -> bool:
@@ -123,12 +145,18 @@ def creates_cycle(edges: Mapping[int, Sequence[int]], child: int, parent: int) -
 
 _CONCLUSION = re.compile(
     r"(?:the |a |my |die |das |ein(?:e)? |la |le |les |el |una? |il |o |a )?(?:"
-    r"(?:brief |short |final |overall |general |quick )?(?:conclu(?:sion|sions|ding)(?! of the (?!answer))|summar(?:y|ies|ise|ize|izing|ising)|recap|wrap(?:ping)?[- ]?up|"
-    r"synthesis|tl;?dr)|in (?:conclusion|summary|closing|short)|to (?:conclude|sum up)|(?:final|closing|concluding|parting) "
-    r"(?:thoughts?|remarks?|words?|notes?|verdict|assessment|recommendations?|comments?|summary)|(?:key|main) takeaways?|takeaways|bottom line|"
-    r"(?:kurze |abschließende[rs]? )?(?:fazit|zusammenfass\w*|zusammenfassend|schlussfolgerung\w*|schluss\b|schlusswort|resümee|ausblick und fazit)|"
-    r"conclusi(?:ón|ones|one|oni|ão|e|es)|concluyendo|en (?:conclusi(?:ón|on)|resumen|conclusion|résumé|somme)|resumen|resumo|riassunto|riepilogo|"
-    r"em resumo|in (?:sintesi|conclusione)|synthèse|bilan|pour conclure|récapitulatif|samenvatting|conclusie|slotsom|"
+    r"(?:brief |short |final |overall |general |quick )?(?:conclu(?:sion|sions|"
+    r"ding)(?! of the (?!answer))|summar(?:y|ies|ise|ize|izing|ising)|recap|wrap(?:ping)?[- ]?up|"
+    r"synthesis|tl;?dr)|in (?:conclusion|summary|closing|short)|to (?:conclude|sum up)|(?:final|"
+    r"closing|concluding|parting) "
+    r"(?:thoughts?|remarks?|words?|notes?|verdict|assessment|recommendations?|comments?|summary)|"
+    r"(?:key|main) takeaways?|takeaways|bottom line|"
+    r"(?:kurze |abschließende[rs]? )?(?:fazit|zusammenfass\w*|zusammenfassend|schlussfolgerung\w*|"
+    r"schluss\b|schlusswort|resümee|ausblick und fazit)|"
+    r"conclusi(?:ón|ones|one|oni|ão|e|es)|concluyendo|en (?:conclusi(?:ón|on)|resumen|conclusion|"
+    r"résumé|somme)|resumen|resumo|riassunto|riepilogo|"
+    r"em resumo|in (?:sintesi|conclusione)|synthèse|bilan|pour conclure|récapitulatif|samenvatting|"
+    r"conclusie|slotsom|"
     r"slutsats|sammanfattning|konklusjon|konklusion|oppsummering|yhteenveto|podsumowanie|wnioski|závěr|shrnutí|összefoglalás|"
     r"sonuç|özet|kesimpulan|ringkasan|kết luận|tóm tắt|συμπέρασμα|συμπεράσματα|"
     r"вывод(?:ы)?|заключени[ея]|итог(?:и)?|подведение итогов|резюме|висновок|висновки|підсумок)(?!\w)"

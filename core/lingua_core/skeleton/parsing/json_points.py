@@ -15,10 +15,38 @@ __all__ = ["JsonReader", "json_start"]
 
 _START = re.compile(r"\s*(?:[^\[{<>]{0,80}[:：]\s*)?(?=[\[{])")
 _INSIDE = re.compile(r"[\[{]\s*([\s\S])")
-_TEXTS = ("point", "text", "title", "heading", "name", "topic", "label", "section", "step", "content", "summary", "description", "要点", "标题")
-_NEEDS = ("depends_on", "dependencies", "depends", "dependson", "deps", "after", "requires", "needs", "parents", "prerequisites")
+_TEXTS = (
+    "point",
+    "text",
+    "title",
+    "heading",
+    "name",
+    "topic",
+    "label",
+    "section",
+    "step",
+    "content",
+    "summary",
+    "description",
+    "要点",
+    "标题",
+)
+_NEEDS = (
+    "depends_on",
+    "dependencies",
+    "depends",
+    "dependson",
+    "deps",
+    "after",
+    "requires",
+    "needs",
+    "parents",
+    "prerequisites",
+)
 _NUMBERS = ("id", "index", "number", "no", "n", "point_id", "order")
-_NO_POINTS = frozenset((*_NEEDS, "notes", "keywords", "tags", "sources", "references", "assumptions", "question", "examples"))
+_NO_POINTS = frozenset(
+    (*_NEEDS, "notes", "keywords", "tags", "sources", "references", "assumptions", "question", "examples")
+)
 _POINT_KEY = re.compile(r"\D{0,12}(\d{1,3})\Z")
 _DEEPEST = 100
 Role = Literal["root", "points", "point", "list", "other"]
@@ -167,20 +195,29 @@ class JsonReader:
             return
         while self._stack:
             frame = self._stack.pop()
-            if frame.role == "point" or (frame.role == "root" and not self._stack and self._points_key is None):
+            if frame.role == "point" or (
+                frame.role == "root" and not self._stack and self._points_key is None
+            ):
                 self._add_object(frame)
             if self._stack and self._stack[-1].kind == "object":
                 self._stack[-1].key = None
             if frame.kind == kind:
                 break
         # Objects one after another are a list without brackets.
-        self.is_closed = not self._stack and not (self.items and self._points_key is None and kind == "object")
+        self.is_closed = not self._stack and not (
+            self.items and self._points_key is None and kind == "object"
+        )
 
     def _add_object(self, frame: _Frame) -> None:
         written = [k for k in frame.fields if k not in _NEEDS and k not in _NUMBERS]
         key = next((k for k in _TEXTS if k in frame.fields), written[0] if written else None)
         if key is not None:
-            numbers = [decimal_value(v) for k in _NUMBERS for v in frame.fields.get(k, ()) if v.isdecimal() and len(v) < 4]
+            numbers = [
+                decimal_value(v)
+                for k in _NUMBERS
+                for v in frame.fields.get(k, ())
+                if v.isdecimal() and len(v) < 4
+            ]
             self._add(frame.fields[key][0], frame.fields, number=numbers[0] if numbers else None)
 
     def _add(self, text: str, fields: dict[str, list[str]], *, number: int | None = None) -> None:
@@ -202,7 +239,9 @@ def _needs(values: list[str]) -> Reference:
     for value in values:
         if value.casefold() in ("null", "none", ""):
             continue
-        reference = read_references(value) if not any(map(str.isalpha, value)) or len(value) < 4 else Reference()
+        reference = (
+            read_references(value) if not any(map(str.isalpha, value)) or len(value) < 4 else Reference()
+        )
         if reference.numbers:
             numbers.extend(reference.numbers)
         elif read_references(value).everything:

@@ -14,13 +14,34 @@ __all__ = ["Hypothesis", "ListReader"]
 
 Hypothesis = Literal["heading", "bullet", "roman", "letter", "decimal", "chinese", "reasoning", "json"]
 _FENCE = re.compile(r"\s*(?:`{3,}|~{3,})\s*([\w+#.-]*)")
-_PLAIN_FENCES = frozenset(("", "text", "txt", "plaintext", "plain", "markdown", "md", "json", "json5", "jsonc", "outline", "list", "skeleton", "yaml", "yml"))
+_PLAIN_FENCES = frozenset(
+    (
+        "",
+        "text",
+        "txt",
+        "plaintext",
+        "plain",
+        "markdown",
+        "md",
+        "json",
+        "json5",
+        "jsonc",
+        "outline",
+        "list",
+        "skeleton",
+        "yaml",
+        "yml",
+    )
+)
 _TITLE = re.compile(
-    r"(?i:skeleton|outline|plan\b|points\b|key points|structure|overview of|answer\b|table of contents|gliederung|skelett|struktur|"
-    r"esquema|esqueleto|plan de|squelette|scaletta|план|структура|骨架|大纲|提纲|大綱|アウトライン|骨子|개요|الهيكل|المخطط|रूपरेखा)"
+    r"(?i:skeleton|outline|plan\b|points\b|key points|structure|overview of|answer\b|"
+    r"table of contents|gliederung|skelett|struktur|"
+    r"esquema|esqueleto|plan de|squelette|scaletta|план|структура|骨架|大纲|提纲|大綱|アウトライン|"
+    r"骨子|개요|الهيكل|المخطط|रूपरेखा)"
 )
 _PREAMBLE = re.compile(
-    r"(?i:sure|certainly|of course|okay|ok\b|absolutely|great|here(?:'s| is| are)|below|the (?:skeleton|outline|following)|"
+    r"(?i:sure|certainly|of course|okay|ok\b|absolutely|great|here(?:'s| is| are)|below|"
+    r"the (?:skeleton|outline|following)|"
     r"hier|natürlich|gerne|claro|aquí|bien sûr|voici|конечно|вот|当然|好的|以下|はい|もちろん|بالطبع|إليك)"
 )
 _WEAK: frozenset[MarkerKind] = frozenset(("heading", "bullet"))
@@ -105,7 +126,9 @@ class ListReader:
             return
         if self.items and is_run_on(line):
             self.is_done = True
-            self.notes.append(f"The text went on with something else ({line.strip()!r:.40}), which was left out.")
+            self.notes.append(
+                f"The text went on with something else ({line.strip()!r:.40}), which was left out."
+            )
             return
         if not self.opening:
             self.opening = line
@@ -157,7 +180,9 @@ class ListReader:
         if self.items and not is_marked and self._is_believed:
             text, needs = split_dependencies(line.strip(), kind=self.kind or "decimal")
             if needs is not None and not clean(text):
-                self.notes.append("A dependency that stood below its point was left out; it belongs on the point's line.")
+                self.notes.append(
+                    "A dependency that stood below its point was left out; it belongs on the point's line."
+                )
 
     # Marked lines
 
@@ -199,7 +224,9 @@ class ListReader:
         self._is_empty = False
         self._divided.clear()
         self._list, self._base = marker, marker.indent
-        self._is_believed = marker.kind in ("decimal", "chinese") and marker.value == 1 and not marker.doubtful
+        self._is_believed = (
+            marker.kind in ("decimal", "chinese") and marker.value == 1 and not marker.doubtful
+        )
         if self.is_prefixed and not self.items and _is_preamble(marker.rest):
             self._is_believed = False
         self._append(marker, words)
@@ -238,9 +265,15 @@ class ListReader:
         if same and shallow:
             if marker.value in (1, self._last) or abs(marker.value - self._last) <= _FARTHEST:
                 return True
-            self.notes.append(f"A line begins with {marker.value}, out of turn after {self._last}: taken for text.")
+            self.notes.append(
+                f"A line begins with {marker.value}, out of turn after {self._last}: taken for text."
+            )
             return False
-        if marker.value == self._last + 1 and key not in self._subs and not (marker.form.startswith("b") and not shallow):
+        if (
+            marker.value == self._last + 1
+            and key not in self._subs
+            and not (marker.form.startswith("b") and not shallow)
+        ):
             return True  # an indentation that was lost, or another delimiter
         self._subs[key] = marker.value
         return False

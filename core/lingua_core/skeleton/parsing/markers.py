@@ -34,7 +34,8 @@ class Marker(NamedTuple):
 
 _CHINESE = "[〇零一二三四五六七八九十两]"
 _LABELS = (
-    "point|step|part|section|chapter|topic|idea|item|key point|punkt|schritt|teil|abschnitt|kapitel|étape|etape|"
+    "point|step|part|section|chapter|topic|idea|item|key point|punkt|schritt|teil|abschnitt|kapitel|"
+    "étape|etape|"
     "partie|paso|parte|punto|passo|ponto|шаг|пункт|часть|раздел|тезис|krok|stap|steg|adım|bước|"
     "الخطوة|النقطة|चरण|बिंदु|步骤|步驟|要点|要點|部分|ステップ|ポイント|단계"
 )
@@ -52,8 +53,16 @@ _NUMBERED: tuple[tuple[MarkerKind, str, re.Pattern[str]], ...] = (
     ("decimal", "label", re.compile(rf"(?i:{_LABELS})\s*#?(\d{{1,3}})\s?(?:[:.)：、–—-]|$)(?!\d)\s*")),
     ("decimal", "label", re.compile(r"#(\d{1,3})(?:[:.)：、–—-]|\s)\s*")),
     ("roman", "label", re.compile(rf"(?i:{_LABELS})\s+([IVX]{{1,5}})\s?[:.)：–—-]\s*")),
-    ("decimal", "第", re.compile(r"第\s?(\d{1,3})\s?(?:部分|方面|[点點步章节節条條项項段])?[、，,：:.．\s]\s*")),
-    ("chinese", "第", re.compile(rf"第({_CHINESE}{{1,3}})(?:部分|方面|[点點步章节節条條项項段])?[、，,：:.．\s]\s*")),
+    (
+        "decimal",
+        "第",
+        re.compile(r"第\s?(\d{1,3})\s?(?:部分|方面|[点點步章节節条條项項段])?[、，,：:.．\s]\s*"),
+    ),
+    (
+        "chinese",
+        "第",
+        re.compile(rf"第({_CHINESE}{{1,3}})(?:部分|方面|[点點步章节節条條项項段])?[、，,：:.．\s]\s*"),
+    ),
     ("chinese", "、", re.compile(rf"({_CHINESE}{{1,3}})[、．.：:]\s*")),
     ("chinese", "()", re.compile(rf"[(（]({_CHINESE}{{1,3}})[)）][、.：:]?\s*")),
     ("roman", ".", re.compile(r"([IVXL]{1,6}|[ivxl]{1,6}|[Ⅰ-Ⅻⅰ-ⅻ])[.．、](?:\s+|$)")),
@@ -132,7 +141,9 @@ _INLINE: dict[str, re.Pattern[str]] = {
     ".": re.compile(r"(?:(?<=[\s;；,，。．])|(?<=[^\x00-\x7f\d]))(\d{1,3})[.．](?![\d.])\s*(?=[^\s\da-z])"),
     ")": re.compile(r"(?:(?<=[\s;；,，。])|(?<=[^\x00-\x7f\d]))(\d{1,3})[)）](?!\d)\s*(?=[^\s\d])"),
     "()": re.compile(r"[(（](\d{1,3})[)）]\s*(?=[^\s\d])"),
-    "、": re.compile(rf"(?:(?<=[\s;；,，。])|(?<=[^\x00-\x7f\d]))(\d{{1,3}}|{_CHINESE}{{1,3}})、(?!\d)\s*(?=\S)"),
+    "、": re.compile(
+        rf"(?:(?<=[\s;；,，。])|(?<=[^\x00-\x7f\d]))(\d{{1,3}}|{_CHINESE}{{1,3}})、(?!\d)\s*(?=\S)"
+    ),
     "circle": re.compile(r"([①-⑳❶-❿➀-➉➊-➓])\s*(?=\S)"),
 }
 
@@ -146,7 +157,7 @@ def split_inline(text: str, form: str, value: int) -> list[tuple[int, str]]:
     start = 0
     pattern = _INLINE.get(form)
     for match in pattern.finditer(text) if pattern else ():
-        number = decimal_value(match[1]) or chinese_value(match[1])
+        number = decimal_value(match[1]) or chinese_value(match[1]) or 0
         if number == value + 1 and clean(text[start : match.start()]):
             parts.append((value, text[start : match.start()]))
             start, value = match.end(), number

@@ -130,16 +130,23 @@ def _verdict(reading: Reading, assembler: Assembler, raw: str) -> Skeleton | NoS
     is_json = reading.json is not None and bool(reading.json.items)
     if len(points) > 1:
         if not is_json and lists.inside > WORDS_PER_POINT * len(points):
-            reason = f"The points have {lists.inside / len(points):.0f} words on average; at most {WORDS_PER_POINT} make a skeleton."
+            reason = f"The points have {lists.inside / len(points):.0f} words on average; at most "
+            "{WORDS_PER_POINT} make a skeleton."
             return NoSkeleton(code="is_answer", reason=reason, raw=raw)
         return Skeleton(points=points, notes=(*lists.notes, *assembler.notes), raw=raw)
     if not lists.opening and not is_json:
         reason = "There is nothing but thinking." if raw.strip() else "There is no text."
         return NoSkeleton(code="empty", reason=reason, raw=raw)
     if is_refusal(lists.opening):
-        return NoSkeleton(code="refused", reason=f"The model declined: {lists.opening.strip()[:120]!r}.", raw=raw)
+        return NoSkeleton(
+            code="refused", reason=f"The model declined: {lists.opening.strip()[:120]!r}.", raw=raw
+        )
     if total >= _WORDS_OF_ANSWER:
-        return NoSkeleton(code="is_answer", reason=f"There are {total:.0f} words, and no list of points.", raw=raw)
+        return NoSkeleton(
+            code="is_answer", reason=f"There are {total:.0f} words, and no list of points.", raw=raw
+        )
     if points:
         return NoSkeleton(code="one_point", reason=f"There is only one point: {points[0].text!r}.", raw=raw)
-    return NoSkeleton(code="no_points", reason=f"No line is a point; it begins {lists.opening.strip()[:80]!r}.", raw=raw)
+    return NoSkeleton(
+        code="no_points", reason=f"No line is a point; it begins {lists.opening.strip()[:80]!r}.", raw=raw
+    )

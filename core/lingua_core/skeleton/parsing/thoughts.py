@@ -15,18 +15,26 @@ THOUGHT_END = re.compile(
 )
 # How models begin to think whose template has opened the block already (DeepSeek-R1, QwQ).
 _REASONING = re.compile(
-    r"(?:okay|ok|alright|hmm+|right)[,.!]? (?:so|the user|i(?:'m| need| should| have)|let(?:'s| me) (?:see|think|break|tackle|start by)|let me figure)"
-    r"|(?:hmm+|wait)[,.… ]|let me think|the user (?:is asking|wants|asks|asked)|we need to (?:produce|write|answer|give)"
-    r"|first, i (?:need|should|have) to|嗯[，,]|好的?，(?:用户|我|那么|现在)|用户(?:问|想|要)|首先，我(?:需要|得|要)",
+    r"(?:okay|ok|alright|hmm+|right)[,.!]? (?:so|the user|i(?:'m| need| should| have)|let(?:'s|"
+    r" me) (?:see|think|break|tackle|start by)|let me figure)"
+    r"|(?:hmm+|wait)[,.… ]|let me think|the user (?:is asking|wants|asks|asked)|"
+    r"we need to (?:produce|write|answer|give)"
+    r"|first, i (?:need|should|have) to|嗯[，,]|好的?，(?:用户|我|那么|现在)|用户(?:问|想|要)|"
+    r"首先，我(?:需要|得|要)",
     re.IGNORECASE,
 )
 _REFUSAL = re.compile(
-    r"(?:i['’]?m|i am)?\s*(?:very |so |really )?(?:sorry|afraid)\b.{0,60}?\b(?:can['’]?t|cannot|can not|unable|won['’]?t|not able)\b"
-    r"|(?:unfortunately,? |as an ai.{0,60}?)?i (?:can['’]?t|cannot|won['’]?t|must decline|(?:am|['’]m) (?:unable|not able))\b"
-    r"|i['’]m (?:unable|not able)\b|(?:es )?tut mir leid.{0,60}\bnicht\b|ich kann (?:dabei|ihnen|dir|das) .{0,30}nicht\b"
-    r"|(?:je suis )?désolée?.{0,60}\bpas\b|je ne peux pas\b|lo siento.{0,60}\bno puedo\b|no puedo\b|desculpe.{0,60}\bnão posso\b"
+    r"(?:i['’]?m|i am)?\s*(?:very |so |really )?(?:sorry|afraid)\b.{0,60}?\b(?:can['’]?t|cannot|"
+    r"can not|unable|won['’]?t|not able)\b"
+    r"|(?:unfortunately,? |as an ai.{0,60}?)?i (?:can['’]?t|cannot|won['’]?t|must decline|(?:am|"
+    r"['’]m) (?:unable|not able))\b"
+    r"|i['’]m (?:unable|not able)\b|(?:es )?tut mir leid.{0,60}\bnicht\b|ich kann (?:dabei|ihnen|dir|"
+    r"das) .{0,30}nicht\b"
+    r"|(?:je suis )?désolée?.{0,60}\bpas\b|je ne peux pas\b|lo siento.{0,60}\bno puedo\b|no puedo\b|"
+    r"desculpe.{0,60}\bnão posso\b"
     r"|(?:抱歉|对不起|很遗憾).{0,30}(?:不能|无法|没法)|我(?:不能|无法)|申し訳.{0,40}(?:できません|いたしかねます)"
-    r"|(?:извините|к сожалению|простите).{0,60}\bне (?:могу|можем)\b|عذر?اً?.{0,40}لا (?:أستطيع|يمكنني)|لا (?:أستطيع|يمكنني)",
+    r"|(?:извините|к сожалению|простите).{0,60}\bне (?:могу|можем)\b|عذر?اً?.{0,40}لا (?:أستطيع|"
+    r"يمكنني)|لا (?:أستطيع|يمكنني)",
     re.IGNORECASE | re.DOTALL,
 )
 _RUN_ON = re.compile(

@@ -28,7 +28,10 @@ _ABBREVIATION = re.compile(r"(?:\b(?:etc|usw|etw|al|Inc|Ltd|Co|Jr|Sr|vs|bzw)|\b\
 
 
 def count_words(text: str) -> float:
-    """Words; in scripts without spaces, an estimate from the number of letters, and never less than one per 30 characters."""
+    """Words; in scripts without spaces, an estimate from the number of letters.
+
+    Never less than one per 30 characters, so that what has no words has a length too.
+    """
     unspaced = 0 if text.isascii() else len(_UNSPACED.findall(text))
     spaced = _UNSPACED.sub(" ", text) if unspaced else text
     return max(len(_WORD.findall(spaced)) + _WORDS_PER_LETTER * unspaced, len(text) / _LONGEST_WORD)
