@@ -11,7 +11,10 @@ from lingua_core.llms.base import (
     Role,
     Usage,
 )
+from lingua_core.llms.limits import ConcurrencyLimit
 from lingua_core.llms.retrying import RetryPolicy
+from lingua_core.llms.scripted import ScriptedLLM
+from lingua_core.llms.scripts import Fault, RandomFaults, Reply, WrittenAnswer
 
 __all__ = [
     "LLM",
@@ -19,9 +22,15 @@ __all__ = [
     "ChatRequest",
     "Chunk",
     "Completion",
+    "ConcurrencyLimit",
+    "Fault",
     "FinishReason",
     "Message",
+    "RandomFaults",
+    "Reply",
     "RetryPolicy",
     "Role",
+    "ScriptedLLM",
     "Usage",
+    "WrittenAnswer",
 ]
