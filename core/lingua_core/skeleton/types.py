@@ -101,7 +101,7 @@ class Call:
     """One request, for the timeline. Seconds count from the beginning of the answer.
 
     Attributes:
-        tag: What it was for: "skeleton", "point 3", "points 4-6", "direct", "stitch", "fallback".
+        tag: What it was for: "router", "skeleton", "point 3", "points 4-6", "direct", "stitch", "fallback".
         started: When it was sent.
         first_token: When the first text arrived; None if none did.
         ended: When it was over.
@@ -169,6 +169,7 @@ class SkeletonAnswer:
         usage: Tokens of all calls, cancelled ones included.
         timings: When what happened.
         notes: Every fallback and repair, in plain words.
+        is_complete: Whether nothing is missing: no point failed, no limit or deadline cut the text.
         metadata: For what adapters and later stages add.
     """
 
@@ -180,6 +181,7 @@ class SkeletonAnswer:
     usage: Usage = field(default_factory=Usage)
     timings: Timings
     notes: tuple[str, ...] = ()
+    is_complete: bool = True
     metadata: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
 
 
