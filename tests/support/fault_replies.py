@@ -121,14 +121,17 @@ def chunks(
     text, finish = cut_to(text, body)
     pieces = pieces_of(text)
     half = len(pieces) // 2
-    yield chunk(body, {"role": "assistant", "content": None if fault == "odd_chunks" else ""})
+    if fault != "empty_choices":
+        yield chunk(body, {"role": "assistant", "content": None if fault == "odd_chunks" else ""})
     if fault == "reasoning":
         yield chunk(body, {"reasoning_content": "Let me think."})
         yield chunk(body, {"reasoning": "Let me think."})
     if fault == "odd_chunks":
         yield {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": body["model"]}
         yield {"id": "chatcmpl-1", "prompt_filter_results": [], "choices": [], "usage": None}
-    if fault != "empty_choices":
+    if fault == "empty_choices":
+        yield {"id": "chatcmpl-1", "object": "chat.completion.chunk", "model": body["model"], "choices": []}
+    else:
         for at, piece in enumerate(pieces):
             if at == half and fault in ("malformed", "error_event", "tool_call", "function_call", "refusal"):
                 yield from _half_way(body, fault)

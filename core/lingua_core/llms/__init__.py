@@ -12,6 +12,7 @@ from lingua_core.llms.base import (
     Usage,
 )
 from lingua_core.llms.limits import ConcurrencyLimit
+from lingua_core.llms.openai_chat import OpenAIChat
 from lingua_core.llms.retrying import RetryPolicy
 from lingua_core.llms.scripted import ScriptedLLM
 from lingua_core.llms.scripts import Fault, RandomFaults, Reply, WrittenAnswer
@@ -26,6 +27,7 @@ __all__ = [
     "Fault",
     "FinishReason",
     "Message",
+    "OpenAIChat",
     "RandomFaults",
     "Reply",
     "RetryPolicy",

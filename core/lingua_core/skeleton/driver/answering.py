@@ -9,7 +9,7 @@ from lingua_core.errors import AnswerError
 from lingua_core.llms.base import LLM
 from lingua_core.skeleton.driver.asking import Asking
 from lingua_core.skeleton.driver.calls import Caller
-from lingua_core.skeleton.driver.closing import drop_repeats, note_repeats, stitch
+from lingua_core.skeleton.driver.closing import Closing
 from lingua_core.skeleton.driver.deciding import Deciding
 from lingua_core.skeleton.driver.direct import Direct
 from lingua_core.skeleton.driver.merging import Merge
@@ -151,12 +151,10 @@ class Answering:
             self._hedge = None
         self._ready(skeleton)
         await self._writer.finish()
-        if self.options.remove_repeats:
-            drop_repeats(self._merge, self._writer.states, self._note)
-        elif self.options.note_repeats:
-            note_repeats(self._merge, self._writer.states, self._note)
+        closing = Closing(self._merge, skeleton, self._note)
+        closing.treat_repeats(self.options.repeats)
         if self.options.stitch:
-            await stitch(self.llm, self.caller, self.asking, self._merge, self._writer.states, self._note)
+            await closing.stitch(self.llm, self.caller, self.asking)
         self._writer.release()
 
     def _ready(self, skeleton: Skeleton) -> None:

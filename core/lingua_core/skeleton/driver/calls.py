@@ -38,6 +38,11 @@ class Reply(Protocol):
         """Whether nobody has seen or used the text yet, so that another may take its place."""
         ...
 
+    @property
+    def is_enough(self) -> bool:
+        """Whether nothing more is needed: the call then ends as if it were complete."""
+        ...
+
     def write(self, text: str) -> None:
         """Add what is new."""
         ...
@@ -233,6 +238,9 @@ class _Attempt:
                         if self._has_run_away():
                             self.request.cancellation.cancel()
                             return "limit"
+                        if self.reply.is_enough:
+                            self.request.cancellation.cancel()
+                            return "complete"
                         timeout.reschedule(self._patience(loop))
         except (LLMError, asyncio.CancelledError):
             raise

@@ -4,24 +4,13 @@ import asyncio
 from dataclasses import dataclass, field
 
 from lingua_core.skeleton.driver.calls import Caller
+from lingua_core.skeleton.driver.texts import Collected
 from lingua_core.skeleton.routing import AlwaysRouter, LLMRouter, NeverRouter, Router, RuleRouter
 from lingua_core.skeleton.types import RouteDecision
 
 __all__ = ["Deciding"]
 
 _INSTANT = (AlwaysRouter, NeverRouter, RuleRouter)
-
-
-@dataclass(slots=True)
-class _Collected:
-    text: str = ""
-    may_restart: bool = True
-
-    def write(self, text: str) -> None:
-        self.text += text
-
-    def restart(self) -> None:
-        self.text = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,7 +47,7 @@ class Deciding:
             return RouteDecision(use_skeleton=False, reason=f"the router failed: {error}")
 
     async def _ask(self, router: LLMRouter, caller: Caller) -> RouteDecision:
-        reply = _Collected()
+        reply = Collected()
         outcome = await caller.run(router.llm, lambda: router.request(self.question), reply)
         if outcome.end == "failed":
             self.note = f"The router could not be asked, so the answer is direct: {outcome.reason}"

@@ -8,10 +8,11 @@ from lingua_core.errors import InputError
 from lingua_core.llms.retrying import RetryPolicy
 from lingua_core.skeleton.driver.accounting import CountTokens, estimate_tokens
 
-__all__ = ["Dependencies", "DriverOptions", "OnFailure"]
+__all__ = ["Dependencies", "DriverOptions", "OnFailure", "Repeats"]
 
 Dependencies = Literal["none", "infer", "model"]
 OnFailure = Literal["fallback", "mark", "raise"]
+Repeats = Literal["keep", "note", "remove"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +43,7 @@ class DriverOptions:
     hedge: bool = False
     route_alongside: bool = False
     stitch: bool = False
-    note_repeats: bool = True
-    remove_repeats: bool = False
+    repeats: Repeats = "note"
     count_tokens: CountTokens = estimate_tokens
 
     def __post_init__(self) -> None:
@@ -56,6 +56,7 @@ class DriverOptions:
             _check_seconds(name, getattr(self, name))
         _check_choice("dependencies", self.dependencies, get_args(Dependencies))
         _check_choice("on_failure", self.on_failure, get_args(OnFailure))
+        _check_choice("repeats", self.repeats, get_args(Repeats))
         if self.max_points < 2:
             raise InputError(
                 f"max_points must be at least 2, for one point is no skeleton; got {self.max_points!r}."
@@ -64,7 +65,7 @@ class DriverOptions:
     @property
     def holds_back(self) -> bool:
         """Whether points after the first are shown only when all are written."""
-        return self.stitch or self.remove_repeats
+        return self.stitch or self.repeats == "remove"
 
 
 def _check_count(name: str, value: Any) -> None:  # noqa: ANN401  # it is the check

@@ -11,6 +11,8 @@ from lingua_core.skeleton.types import NoSkeleton, Point, Skeleton
 __all__ = ["Parser", "PlanReply"]
 
 FEWEST_POINTS = 2
+SLACK = 80
+"""Characters after the last point that a model may write before it is stopped: the end of a JSON text, a word."""
 
 
 class Parser(Protocol):
@@ -19,6 +21,11 @@ class Parser(Protocol):
     @property
     def looks_like_answer(self) -> bool:
         """Whether the text so far is an answer rather than a plan of one."""
+        ...
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing that follows can change the points."""
         ...
 
     def feed(self, text: str) -> Sequence[Point]:
@@ -55,6 +62,7 @@ class PlanReply:
     _held: Point | None = None
     _further: Callable[[str], None] | None = None
     _is_answer: bool = False
+    _done_at: int | None = None
 
     def __post_init__(self) -> None:
         self._parser = self.make_parser()
@@ -63,6 +71,11 @@ class PlanReply:
     def may_restart(self) -> bool:
         """Whether no point was handed on, and none of the text is the answer."""
         return not self.points and not self._is_answer
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether a model goes on although all points are there."""
+        return self._done_at is not None and len(self.text) > self._done_at + SLACK and not self._is_answer
 
     @property
     def is_answer(self) -> bool:
@@ -83,6 +96,8 @@ class PlanReply:
             return
         for point in points:
             self._take(point)
+        if self._done_at is None and self._parser.is_done:
+            self._done_at = len(self.text)
 
     def take_for_answer(self) -> None:
         """Only the end showed it: the text is the answer."""
@@ -91,7 +106,7 @@ class PlanReply:
 
     def restart(self) -> None:
         """Begin anew."""
-        self.text, self._held = "", None
+        self.text, self._held, self._done_at = "", None, None
         self._parser = self.make_parser()
 
     def conclude(self, outcome: Outcome | None) -> Skeleton | NoSkeleton:

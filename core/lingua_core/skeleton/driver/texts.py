@@ -1,11 +1,13 @@
 """Where the replies of calls go: into the parts of the answer."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 from lingua_core.skeleton.driver.merging import Merge
+from lingua_core.skeleton.parsing import SectionsEnd
 
-__all__ = ["Filter", "PartReply", "SectionsReply", "Splitter"]
+__all__ = ["Collected", "Filter", "PartReply", "SectionsReply", "Splitter"]
 
 
 class Filter(Protocol):
@@ -27,9 +29,26 @@ class Splitter(Protocol):
         """New text of points, by their numbers."""
         ...
 
-    def finish(self) -> Iterable[tuple[int, str]]:
+    def finish(self) -> SectionsEnd:
         """What was kept back."""
         ...
+
+
+@dataclass(slots=True)
+class Collected:
+    """A reply that nobody is shown."""
+
+    text: str = ""
+    may_restart: bool = True
+    is_enough: bool = False
+
+    def write(self, text: str) -> None:
+        """Add to it."""
+        self.text += text
+
+    def restart(self) -> None:
+        """Begin anew."""
+        self.text = ""
 
 
 class PartReply:
@@ -49,6 +68,8 @@ class PartReply:
         self._filter = make_filter() if make_filter else None
         self._abandoned = ""
         self.text = ""
+
+    is_enough = False
 
     @property
     def may_restart(self) -> bool:
@@ -99,6 +120,8 @@ class SectionsReply:
         self.text = ""
         self.last: int | None = None
 
+    is_enough = False
+
     @property
     def may_restart(self) -> bool:
         """Whether nothing was shown and no point but the first was begun."""
@@ -120,7 +143,7 @@ class SectionsReply:
     def settle(self) -> None:
         """Nothing is to come any more."""
         if self._splitter:
-            self._write(self._splitter.finish())
+            self._write(self._splitter.finish().deltas)
         self._splitter = None
 
     def _write(self, pieces: Iterable[tuple[int, str]]) -> None:
