@@ -1,7 +1,7 @@
 """What an answer will cost and how long it will take, by way of a skeleton and directly, before it is asked.
 
-Pure arithmetic on token counts, prices and latencies: with the same figures, a simulation of the driver comes
-to the same times. Lengths that are not given are those of the paper (arXiv 2307.15337, section 1 and appendix).
+Pure arithmetic on token counts, prices and latencies: with the same figures, a simulation of the driver
+comes to the same times. Lengths that are not given are those of the paper (arXiv 2307.15337).
 """
 
 import math
@@ -210,7 +210,7 @@ def _groups(points: Sequence[int], size: int) -> list[list[tuple[int, int]]]:
 def _schedule(
     ready: Sequence[float], lasts: Sequence[float], *, max_concurrency: int, plan_seconds: float
 ) -> tuple[list[float], list[float]]:
-    """When calls end and begin that are ready at these times, beside the skeleton's, first come first served."""
+    """When calls end and begin that are ready at these times, beside the skeleton's, in this order."""
     free = [0.0] * (max_concurrency - 1) + [plan_seconds]
     ends: list[float] = []
     begun: list[float] = []

@@ -16,9 +16,11 @@ from lingua_core.skeleton.driver.merging import Merge
 from lingua_core.skeleton.driver.options import DriverOptions
 from lingua_core.skeleton.driver.planning import PlanReply
 from lingua_core.skeleton.driver.writing import PointFailed, PointWriter
+from lingua_core.skeleton.parsing import infer_dependencies
 from lingua_core.skeleton.types import (
     AnswerDone,
     Event,
+    Expansion,
     NoSkeleton,
     PointDelta,
     Route,
@@ -303,7 +305,7 @@ class Answering:
     def _make_plan(self) -> PlanReply:
         return PlanReply(
             make_parser=self.asking.parser,
-            infer=self.asking.infer,
+            infer=infer_dependencies,
             dependencies=self.options.dependencies,
             on_point=self._writer.add,
             on_answer=self._found_answer,
@@ -332,7 +334,9 @@ class Answering:
             self._direct.end(None)
 
     def _close(self, failure: BaseException | None) -> SkeletonAnswer:
-        expansions = self._writer.expansions(self.caller.calls) if self._skeleton is not None else ()
+        expansions: tuple[Expansion, ...] = ()
+        if self._skeleton is not None:
+            expansions = self._writer.expansions(self.caller.calls)
         if self._direct is not None:
             text = self._direct.merge.text
             outcome = self._direct.outcome
@@ -362,7 +366,7 @@ class Answering:
         if has_text and not isinstance(failure, PointFailed | _NoAnswerError):
             self.emit(AnswerDone(answer=answer))
             return answer
-        why = str(failure or "") or (self._skeleton and expansions[0].error) or "nothing was written in time"
+        why = str(failure or "") or (expansions and expansions[0].error) or "nothing was written in time"
         cause = failure.error if isinstance(failure, PointFailed) else failure and failure.__cause__
         raise AnswerError(f"The question has no answer, or a part of one: {why}", answer=answer) from cause
 

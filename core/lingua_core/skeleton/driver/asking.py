@@ -12,7 +12,7 @@ from lingua_core.skeleton.driver.texts import Filter, Splitter
 from lingua_core.skeleton.driver.thinking import ThoughtFilter
 from lingua_core.skeleton.parsing import EchoStripper, SectionSplitter, SkeletonParser
 from lingua_core.skeleton.prompts import SkeletonPrompts
-from lingua_core.skeleton.rendering import AnswerStyle, point_opening
+from lingua_core.skeleton.rendering import point_opening
 from lingua_core.skeleton.types import Point, Skeleton
 
 __all__ = ["Asking"]
@@ -29,7 +29,6 @@ class Asking:
         history: The conversation before.
         context: What it is answered from.
         prompts: The templates.
-        style: How points open in the answer.
         llm: Whom is asked: it decides whether replies are begun for it, or held to a schema.
         options: Limits and sampling.
     """
@@ -38,12 +37,15 @@ class Asking:
     history: tuple[Message, ...]
     context: ContextProvider
     prompts: SkeletonPrompts
-    style: AnswerStyle
     llm: LLM
     options: DriverOptions
     _skeleton_context: str = field(init=False, default="")
     _direct_context: str = field(init=False, default="")
     _prefix: str = field(init=False, default="")
+
+    def check(self) -> None:
+        """Word what can be worded, so that mistakes show before anything is asked."""
+        self.prompts.direct_request(self.question, history=self.history)
 
     # What the skeleton is asked with, and read by
 
@@ -97,7 +99,7 @@ class Asking:
 
     def opening(self, point: Point) -> str:
         """What stands before a point's text in the answer."""
-        return point_opening(point, self.style)
+        return point_opening(point, self.options.style)
 
     def cleaner(self, point: Point) -> Filter:
         """What takes a repeated heading out of a point's text."""

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 from lingua_core.errors import InputError
 from lingua_core.llms.retrying import RetryPolicy
 from lingua_core.skeleton.driver.accounting import CountTokens, estimate_tokens
+from lingua_core.skeleton.rendering import AnswerStyle
 
 __all__ = ["Dependencies", "DriverOptions", "OnFailure", "Repeats"]
 
@@ -36,6 +37,7 @@ class DriverOptions:
     early_launch: bool = True
     on_failure: OnFailure = "fallback"
     failure_mark: str = "[This point could not be written.]"
+    style: AnswerStyle = "numbered"
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     idle_seconds: float | None = 120.0
     point_deadline: float | None = None
@@ -56,6 +58,7 @@ class DriverOptions:
             _check_seconds(name, getattr(self, name))
         _check_choice("dependencies", self.dependencies, get_args(Dependencies))
         _check_choice("on_failure", self.on_failure, get_args(OnFailure))
+        _check_choice("style", self.style, get_args(AnswerStyle))
         _check_choice("repeats", self.repeats, get_args(Repeats))
         if self.max_points < 2:
             raise InputError(

@@ -12,7 +12,7 @@ __all__ = ["Parser", "PlanReply"]
 
 FEWEST_POINTS = 2
 SLACK = 80
-"""Characters after the last point that a model may write before it is stopped: the end of a JSON text, a word."""
+"""Characters that a model may write after the last point before it is stopped: the end of a JSON text."""
 
 
 class Parser(Protocol):

@@ -17,11 +17,11 @@ from lingua_core.skeleton.types import Call, Expansion, Point
 
 __all__ = ["PointFailed", "PointWriter"]
 
-Spawn = Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"]
+Spawn = Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]]
 FALLBACK = "fallback"
 
 
-class PointFailed(Exception):  # noqa: N818  # ends a run from within; callers see an AnswerError
+class PointFailed(Exception):  # ends a run from within; callers see an AnswerError
     """A point failed where failing was to be an error."""
 
     def __init__(self, state: PointState, error: LLMError | None) -> None:

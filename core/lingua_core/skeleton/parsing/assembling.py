@@ -11,11 +11,12 @@ __all__ = ["Assembler", "Item"]
 
 
 class Item(NamedTuple):
-    """A point as it was written: its number there (None if it had none), text, and what it needs."""
+    """A point as it was written: its number there (None if it had none), text, needs, and its name there."""
 
     number: int | None
     text: str
     needs: Reference | None = None
+    name: str = ""
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class Assembler:
     _texts: list[str] = field(default_factory=list[str])
     _needs: list[Reference | None] = field(default_factory=list[Reference | None])
     _plain: dict[str, int] = field(default_factory=dict[str, int])
+    _names: dict[str, int] = field(default_factory=dict[str, int])
     _numbers: dict[int, int] = field(default_factory=dict[int, int])
     _repeats_numbers: bool = False
     _points: list[Point] = field(default_factory=list[Point])
@@ -68,6 +70,8 @@ class Assembler:
         number = index if item.number is None else item.number
         self._repeats_numbers |= number in self._numbers
         self._numbers.setdefault(number, index)
+        if item.name:
+            self._names.setdefault(plain(item.name), index)
 
     def certain(self) -> list[Point]:
         """The points that have become certain since the last call."""
@@ -106,8 +110,7 @@ class Assembler:
                 place = number
             found.append(place) if place is not None else unknown.append(number)
         for title in needs.titles:
-            key = plain(title)
-            place = self._plain.get(key)
+            place = self._names.get(plain(title), self._plain.get(plain(title)))
             found.append(place) if place is not None else unknown.append(title)
         return found, unknown
 

@@ -27,11 +27,15 @@ _ALL = (
     r"all(?:\s(?:of\s)?(?:the\s)?(?:others?|above|previous|preceding|earlier|points|other\spoints|previous\spoints|earlier\spoints))?|"
     r"everything(?:\sabove)?|alle[nm]?(?:\s\w+)?|tous(?:\sles\sautres)?|todos?|todas?|tutti|все(?:х|го)?|全部|所有(?:要点)?|全て|すべて|الكل|جميع"
 )
-_NONE = r"none|nothing|n/?a|no|nil|null|keine?[mn]?|nichts|aucune?|rien|ningun[oa]|nada|нет|ничего|"
-r"无|無|なし|[-–—∅]|\[\s*\]"
+_NONE = (
+    r"none|nothing|n/?a|no|nil|null|keine?[mn]?|nichts|aucune?|rien|ningun[oa]|nada|нет|ничего|"
+    r"无|無|なし|[-–—∅]|\[\s*\]"
+)
 _NUMBER = r"#?(?:第)?(?:\d{1,3}|[一二三四五六七八九十]{1,3})(?:点|步|项)?"
-_WORD_BEFORE = r"(?:(?:points?|steps?|items?|sections?|nos?\.?|punkte?n?|schritte?n?|puntos?|étapes?|"
-r"пункт\w*|要点|第)\s?)?"
+_WORD_BEFORE = (
+    r"(?:(?:points?|steps?|items?|sections?|nos?\.?|punkte?n?|schritte?n?|puntos?|étapes?|"
+    r"пункт\w*|要点|第)\s?)?"
+)
 _BETWEEN = r"(?:\s*(?:,|;|&|\+|/|，|、|；|\band\b|\bund\b|\bet\b|\by\b|\be\b|и|和|及|与|と|و)+\s*|\s+)"
 _RANGE = r"(?:\s?(?:-|–|—|\.\.|to|bis|through|至|到)\s?"
 _ONE = rf"{_WORD_BEFORE}{_NUMBER}{_RANGE}{_NUMBER})?"
@@ -153,7 +157,7 @@ _CONCLUSION = re.compile(
     r"(?:key|main) takeaways?|takeaways|bottom line|"
     r"(?:kurze |abschließende[rs]? )?(?:fazit|zusammenfass\w*|zusammenfassend|schlussfolgerung\w*|"
     r"schluss\b|schlusswort|resümee|ausblick und fazit)|"
-    r"conclusi(?:ón|ones|one|oni|ão|e|es)|concluyendo|en (?:conclusi(?:ón|on)|resumen|conclusion|"
+    r"conclus(?:ión|iones|ione|ioni|ão|ões|ie|ies)|concluyendo|en (?:conclusi(?:ón|on)|resumen|conclusion|"
     r"résumé|somme)|resumen|resumo|riassunto|riepilogo|"
     r"em resumo|in (?:sintesi|conclusione)|synthèse|bilan|pour conclure|récapitulatif|samenvatting|"
     r"conclusie|slotsom|"

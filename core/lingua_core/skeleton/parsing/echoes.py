@@ -13,8 +13,13 @@ _MARGIN = 40
 """Characters of markers and decoration around an echoed title."""
 _MOST_ECHOES = 3
 _DECORATION = re.compile(r"[\s#>]*(?P<marks>[*_`\"“„「]*)\s*")
+_LABELS = (
+    *("point", "step", "section", "part", "punkt", "schritt", "teil"),
+    *("paso", "punto", "étape", "пункт", "要点", "第"),
+)
+_LABEL = re.compile(rf"(?:{'|'.join(_LABELS)})\s*", re.IGNORECASE)
 _MARKER = re.compile(
-    r"(?:(?:point|step|section|part|punkt|schritt|teil|paso|punto|étape|пункт|要点|第)\s*)?[(（\[]?(\d{1,3})(?:点|部分)?\s*"
+    rf"(?:{_LABEL.pattern})?[(（\[]?(\d{{1,3}})(?:点|部分)?\s*"
     r"(?:\\?[.．:：、)）\]]{1,2}(?!\d)|[-–—](?=\s))[\s*_]*",
     re.IGNORECASE,
 )
@@ -99,9 +104,11 @@ class EchoStripper:
         body = body[marks.end() :] if marks else body
         if body[:1].isdigit() or not body:
             return True
-        if label := re.match(r"[^\W\d]{1,7}\s?(?=\d|\Z)|要点?|第", body):
-            if label.end() == len(body) or body[label.end()].isdigit():
-                return True
+        label = _LABEL.match(body)
+        if label and (label.end() == len(body) or body[label.end()].isdigit()):
+            return True
+        if any(name.startswith(body.lower()) for name in _LABELS):
+            return True
         head = plain(body)
         return any(title.startswith(head) or head.startswith(title) for title in self._titles)
 

@@ -93,6 +93,11 @@ class JsonReader:
                 return at + 1
         return len(text)
 
+    def finish(self) -> None:
+        """The end of a text that may have broken off: an object that has its text counts."""
+        if not self._quote and self._stack and self._stack[-1].role == "point":
+            self._add_object(self._stack.pop())
+
     def _take(self, c: str) -> None:
         if self._maybe_end:
             self._maybe_end = False
@@ -212,15 +217,23 @@ class JsonReader:
         written = [k for k in frame.fields if k not in _NEEDS and k not in _NUMBERS]
         key = next((k for k in _TEXTS if k in frame.fields), written[0] if written else None)
         if key is not None:
+            names = [v for k in _NUMBERS for v in frame.fields.get(k, ()) if not v.isdecimal()]
             numbers = [
                 decimal_value(v)
                 for k in _NUMBERS
                 for v in frame.fields.get(k, ())
                 if v.isdecimal() and len(v) < 4
             ]
-            self._add(frame.fields[key][0], frame.fields, number=numbers[0] if numbers else None)
+            self._add(
+                frame.fields[key][0],
+                frame.fields,
+                number=numbers[0] if numbers else None,
+                name=names[0] if names else "",
+            )
 
-    def _add(self, text: str, fields: dict[str, list[str]], *, number: int | None = None) -> None:
+    def _add(
+        self, text: str, fields: dict[str, list[str]], *, number: int | None = None, name: str = ""
+    ) -> None:
         line = " ".join(text.split())
         found = [m for m in markers(line) if m.kind in ("decimal", "chinese")]
         body, needs = split_dependencies(found[0].rest if found else line)
@@ -229,7 +242,7 @@ class JsonReader:
         given = [value for key in _NEEDS for value in fields.get(key, ())]
         if given:
             needs = _needs(given)
-        self.items.append(Item(number, clean(body), needs))
+        self.items.append(Item(number, clean(body), needs, name))
 
 
 def _needs(values: list[str]) -> Reference:

@@ -89,6 +89,8 @@ class Reading:
         """Read the rest, as if a line ended here."""
         self._at_end = True
         self.feed("\n")
+        if self.json is not None and not self.json.is_closed:
+            self.json.finish()
         if not self._has_json:
             self.lists.finish()
 

@@ -43,7 +43,8 @@ class StitchPlan:
 def parse_stitch(reply: str, *, points: int) -> StitchPlan:
     """The plan in a reply.
 
-    It is JSON, also inside a fence or other text, or lines "transition 2: ..." and "remove 3: ...". Any text gives a plan; one that cannot be read gives an empty one, with a note.
+    It is JSON, also inside a fence or other text, or lines "transition 2: ..." and "remove 3: ...".
+    Any text gives a plan; one that cannot be read gives an empty one, with a note.
 
     Args:
         reply: What the model wrote.

@@ -39,6 +39,6 @@ def choose_router(spec: RouterName | Router, llm: LLM, *, max_tokens: int | None
         case _:
             names = ", ".join(map(repr, get_args(RouterName)))
             raise InputError(
-                f"router must be one of {names}, or an object with a method route(question, *, has_documents) "
-                f"that returns a RouteDecision; got {given!r:.80}."
+                f"router must be one of {names}, or an object with a method "
+                f"route(question, *, has_documents) that returns a RouteDecision; got {given!r:.80}."
             )

@@ -17,8 +17,8 @@ Somebody asks this:
 
 How would the best answer be organised?
 A. As three or more points that can be written independently of one another, each in a few sentences.
-B. As points of which later ones need the text or the results of earlier ones, such as steps of a calculation, of a \
-proof, of a program or of a story.
+B. As points of which later ones need the text or the results of earlier ones, such as steps of a \
+calculation, of a proof, of a program or of a story.
 C. Not as points: a short fact, a number, yes or no, code, a translation, a poem, a letter, a conversation.
 
 Reply with one letter and nothing else."""
