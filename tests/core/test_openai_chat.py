@@ -368,16 +368,23 @@ def test_failures_of_servers_that_do_not_stream(
         assert model.complete(request()).text == TEXT
 
 
-def test_a_reply_that_was_finished_survives_the_connection(server: FaultServer, chat: OpenAIChat) -> None:
+def test_a_finished_reply_does_not_wait_for_the_connections_end(
+    chat: OpenAIChat, server: FaultServer
+) -> None:
+    server.script("no_end")
+    reply = chat.complete(request())
+    assert (reply.text, reply.finish_reason) == (TEXT, "stop")
+    assert reply.usage is not None
+
+
+def test_a_finished_reply_survives_its_connection(chat: OpenAIChat, server: FaultServer) -> None:
+    server.refuses = ["stream_options"]
+    chat.complete(request("learn to expect no usage"))
+    server.script("no_end")
     chunks = chat.stream(request())
-    server.script("no_done")
-    server.piece_seconds = 0.02
-    text = ""
-    for chunk in chunks:
-        text += chunk.text
-        if text == TEXT:
-            server.wait_for(lambda: server.records[0].finished)
-            server.die()
+    text = "".join(next(chunks).text for _ in range(9))
+    server.die()
+    assert list(chunks) == [Chunk(finish_reason="stop")]
     assert text == TEXT
 
 

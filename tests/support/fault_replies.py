@@ -11,7 +11,7 @@ Fault = Literal[
     "rate_limit", "quota", "server_error", "unavailable", "overloaded", "unauthorized", "context_length",
     "slow_start", "stall", "reset", "disconnect", "cut", "death",
     "malformed", "error_event", "empty_choices", "content_filter", "refusal", "tool_call", "function_call",
-    "endless", "no_usage", "no_finish", "no_done", "not_streamed", "reasoning", "odd_chunks",
+    "endless", "no_usage", "no_finish", "no_done", "no_end", "not_streamed", "reasoning", "odd_chunks",
 ]  # fmt: skip
 ERRORS: dict[str, tuple[int, dict[str, str], str]] = {
     "rate_limit": (429, {"code": "rate_limit_exceeded", "type": "requests"}, "Rate limit reached."),

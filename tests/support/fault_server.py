@@ -71,7 +71,7 @@ class FaultServer:
     """Go with every error."""
     start_seconds: float = 0.0
     slow_seconds: float = 60.0
-    """How long "slow_start" and "stall" take."""
+    """How long "slow_start", "stall" and "no_end" take."""
     piece_seconds: float = 0.0
     cached_tokens: int = 0
     records: list[Record] = field(init=False, default_factory=list)
@@ -274,6 +274,8 @@ class _Connection(asyncio.Protocol):
                 if self.transport.get_write_buffer_size() < 1 << 16:
                     self.send_event(event)
                     record.sent += 1
+        if fault == "no_end":
+            await asyncio.sleep(server.slow_seconds)
         if fault not in ("no_done", "cut"):
             self.send_event("[DONE]")
         self.transport.write(b"0\r\n\r\n")

@@ -102,15 +102,27 @@ class BackgroundLoop:
 
 def _start() -> _Running:
     ready: queue.SimpleQueue[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = queue.SimpleQueue()
+    thread = threading.Thread(target=_serve, args=(ready,), name="lingua-llm", daemon=True)
+    thread.start()
+    return _Running(thread, *ready.get())
+
+
+def _serve(ready: "queue.SimpleQueue[tuple[asyncio.AbstractEventLoop, asyncio.Event]]") -> None:
+    loop = asyncio.new_event_loop()
 
     async def main() -> None:
         stop = asyncio.Event()
-        ready.put((asyncio.get_running_loop(), stop))
+        ready.put((loop, stop))
         await stop.wait()
+        work = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+        await loop.shutdown_asyncgens()
 
-    thread = threading.Thread(target=lambda: asyncio.run(main()), name="lingua-llm", daemon=True)
-    thread.start()
-    return _Running(thread, *ready.get())
+    # Not asyncio.run: it starts a thread to end its executor, which Python 3.12 refuses to ending programs.
+    loop.run_until_complete(main())
+    loop.close()
 
 
 def _stop(running: _Running) -> None:

@@ -37,6 +37,10 @@ class CallLimits:
         left = None if self._end is None else max(0.001, self._end - self._loop.time())
         return min((limit for limit in (left, self._silence) if limit is not None), default=None)
 
+    def shorten_silence(self, seconds: float) -> None:
+        """Wait no longer than this for each of the things that still come."""
+        self._silence = seconds if self._silence is None else min(seconds, self._silence)
+
     def watch(self) -> Callable[[], None]:
         """Have cancellation end the wait; returns what undoes it."""
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenAIChat"]
 
+_USAGE_SECONDS = 2.0
 _LEFTOVERS_SECONDS = 0.1
 _logger = logging.getLogger(__name__)
 
@@ -256,6 +257,8 @@ async def _read(
     while not reader.is_done and (data := await limits.wait(piece)) is not None:
         for event in decoder.feed(data):
             pass_on(reader.event(event))
+        if reader.is_complete:
+            limits.shorten_silence(_USAGE_SECONDS)
     if not reader.is_done and (event := decoder.end()) is not None:
         pass_on(reader.event(event))
 
