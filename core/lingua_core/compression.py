@@ -1,35 +1,25 @@
-"""`PromptCompressor`: the pipeline, and the only place where the pieces meet.
+"""`PromptCompressor`: what users call; `pipeline` does it."""
 
-documents + query -> segment -> score (batched across all documents) -> allot -> select -> render.
-"""
-
-import logging
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from lingua_core.budget import Budget, choose_budget
-from lingua_core.documents import Document, as_documents
-from lingua_core.errors import BudgetError, InputError, MissingQueryError, ScorerError
-from lingua_core.fitting import fit
+from lingua_core.documents import Document
+from lingua_core.errors import BudgetError, InputError
+from lingua_core.pipeline import Order, Pipeline, Prompt
 from lingua_core.preparation import Preparation
 from lingua_core.protection import DEFAULT_PROTECT, Protection, as_pattern
 from lingua_core.pruning.iterative import IterativePruner
 from lingua_core.pruning.options import PruningOptions, as_options
 from lingua_core.pruning.plan import Method, ModelSource, make_plan
-from lingua_core.pruning.stages import document_shares
-from lingua_core.request import Request
-from lingua_core.results import CompressionResult, Note
+from lingua_core.results import CompressionResult
 from lingua_core.scorers import Scorer
 from lingua_core.segmentation import Segmenter, TextSegmenter
 from lingua_core.tokens import TokenCounter, resolve_token_counter
 
 __all__ = ["Method", "Order", "PromptCompressor"]
-
-_LOGGER = logging.getLogger(__name__)
-
-Order = Literal["original", "relevance", "ends"]
 
 
 class PromptCompressor:
@@ -97,36 +87,42 @@ class PromptCompressor:
         if not isinstance(keep_headings, bool):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
             raise InputError(f"keep_headings must be True or False, got {keep_headings!r:.80}.")
         self.method: Method = method
-        self._plan = make_plan(
+        plan = make_plan(
             method,
             model,
             as_options(options) if options is not None else None,
             device=device,
             threads=threads,
         )
-        self._with_space = separator is None and self._plan.segmenter is not None
-        separator = separator if separator is not None else ("" if self._with_space else "\n")
-        self._counter = resolve_token_counter(token_counter)
-        self._keep_headings = keep_headings
-        self._separator = separator
-        self._document_separator = document_separator
-        self._preparation = Preparation(
-            segmenter=segmenter if segmenter is not None else TextSegmenter(),
-            protection=Protection(protect),
-            required=[as_pattern(item, "always_keep") for item in always_keep],
-            counter=self._counter,
+        with_space = separator is None and plan.segmenter is not None
+        separator = separator if separator is not None else ("" if with_space else "\n")
+        counter = resolve_token_counter(token_counter)
+        self._pipeline = Pipeline(
+            method=method,
+            plan=plan,
+            preparation=Preparation(
+                segmenter=segmenter if segmenter is not None else TextSegmenter(),
+                protection=Protection(protect),
+                required=[as_pattern(item, "always_keep") for item in always_keep],
+                counter=counter,
+                separator=separator,
+            ),
+            counter=counter,
+            keep_headings=keep_headings,
+            with_space=with_space,
             separator=separator,
+            document_separator=document_separator,
         )
 
     @property
     def token_counter(self) -> TokenCounter:
         """The counter behind every token number."""
-        return self._counter
+        return self._pipeline.counter
 
     @property
     def scorer(self) -> Scorer | IterativePruner:
         """What values the text."""
-        return self._plan.valuer
+        return self._pipeline.plan.valuer
 
     def compress(
         self,
@@ -227,160 +223,89 @@ class PromptCompressor:
         Raises:
             InputError: As `compress`, and if there are not as many queries as prompts.
         """
-        with_query, without_query = (
+        queries = _checked_batch(batch, queries)
+        budgets = self._budgets(target_tokens=target_tokens, rate=rate, threshold=threshold)
+        prompts = [
+            Prompt(documents=documents, query=query, budgets=(budgets[_is_asked(query)],))
+            for documents, query in zip(batch, queries, strict=True)
+        ]
+        return self._pipeline.run(prompts, instruction=instruction, order=_checked_order(order))
+
+    def compress_rates(
+        self,
+        documents: Sequence[str | Document],
+        query: str | None = None,
+        *,
+        rates: Sequence[float],
+        instruction: str = "",
+        order: Order = "original",
+    ) -> list[CompressionResult]:
+        """Compress one prompt to several rates at once: what each `compress` would return.
+
+        Documents are prepared once, and everything that does not depend on the rate is scored once: all of
+        it for methods that keep sentences; ranks of documents, and scores of the same documents. What
+        iterative compression reads after what it kept is read for each rate.
+
+        Args:
+            documents: As in `compress`.
+            query: As in `compress`.
+            rates: The fractions of tokens to keep; at least one.
+            instruction: As in `compress`.
+            order: As in `compress`.
+
+        Returns:
+            A result for each rate, in their order.
+
+        Raises:
+            InputError: As `compress`, and if there are no rates.
+        """
+        if not _is_sequence(rates) or not rates:
+            raise InputError(f"rates must be a sequence of at least one rate, got {rates!r:.80}.")
+        budgets = tuple(choose_budget(rate=rate) for rate in rates)
+        prompt = Prompt(documents=documents, query=query, budgets=budgets)
+        return self._pipeline.run([prompt], instruction=instruction, order=_checked_order(order))
+
+    def _budgets(
+        self, *, target_tokens: int | None, rate: float | None, threshold: float | None
+    ) -> tuple[Budget, Budget]:
+        """The budget of prompts without a query, and of those with one."""
+        plan = self._pipeline.plan
+        without_query, with_query = (
             choose_budget(
                 target_tokens=target_tokens, rate=rate, threshold=threshold, default_threshold=default
             )
-            for default in (self._plan.valuer.default_threshold, None)
+            for default in (None, plan.default_threshold)
         )
-        if self._plan.needs_share and with_query.kind == "threshold":
+        if plan.threshold_problem and with_query.kind == "threshold":
             raise BudgetError(
-                f"Method {self.method!r} decides how much to keep of each stretch of text and has no scores "
-                f"for a threshold, got threshold={threshold!r}. Give target_tokens or rate."
+                f"{plan.threshold_problem}, got threshold={threshold!r}. Give target_tokens or rate."
             )
-        if order not in get_args(Order):
-            raise InputError(f"order must be one of {', '.join(map(repr, get_args(Order)))}, got {order!r}.")
-        requests = self._requests(batch, queries, instruction)
-        budgets = [with_query if request.query is not None else without_query for request in requests]
-        self._narrow(requests, budgets, instruction)
-        self._score(requests, budgets, instruction)
-        return [
-            self._result(request, budget, order) for request, budget in zip(requests, budgets, strict=True)
-        ]
+        return without_query, with_query
 
-    def _requests(
-        self,
-        batch: Sequence[Sequence[str | Document]],
-        queries: Sequence[str | None] | None,
-        instruction: str,
-    ) -> list[Request]:
-        if not _is_sequence(batch) or not (queries is None or _is_sequence(queries)):
-            raise InputError(
-                "compress_batch takes a sequence of document sequences and a sequence of queries, got "
-                f"{type(batch).__name__} and {type(queries).__name__}."
-            )
-        prompts = [as_documents(documents) for documents in batch]
-        asked = list(queries) if queries is not None else [None] * len(prompts)
-        if len(asked) != len(prompts):
-            raise InputError(f"Got {len(prompts)} prompts but {len(asked)} queries; pass one query for each.")
-        noted = [self._checked_query(query) for query in asked]
-        if not isinstance(instruction, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
-            raise InputError(f"instruction must be a str, got {type(instruction).__name__}.")
-        flat = iter(self._preparation.prepare([document for documents in prompts for document in documents]))
-        requests: list[Request] = []
-        for documents, (query, notes) in zip(prompts, noted, strict=True):
-            if not documents:
-                notes.append(Note(code="no_documents", message="There were no documents to compress."))
-            if instruction:
-                message = (
-                    f"Method {self.method!r} scores by the query alone; the instruction had no influence."
-                )
-                notes.append(Note(code="unused_instruction", message=message))
-            prepared = [next(flat) for _ in documents]
-            requests.append(Request(prepared=prepared, query=query, notes=notes))
-        return requests
 
-    def _checked_query(self, query: str | None) -> tuple[str | None, list[Note]]:
-        if query is not None and not isinstance(query, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
-            raise InputError(f"query must be a str or None, got {type(query).__name__}: {query!r:.80}.")
-        if query is not None and query.strip():
-            return query, []
-        if self._plan.valuer.requires_query:
-            raise MissingQueryError(
-                f"Scorer {self._plan.valuer.name!r} needs a query, got {query!r}. "
-                "Pass the user's question, or use a method that works without one."
-            )
-        if query is None:
-            return None, []
-        message = f"The query {query!r} is blank; segments were scored by informativeness instead."
-        return None, [Note(code="blank_query", message=message)]
-
-    def _narrow(self, requests: Sequence[Request], budgets: Sequence[Budget], instruction: str) -> None:
-        """From documents to the segments that selection decides about."""
-        allowances: list[int | None] = []
-        for request, budget in zip(requests, budgets, strict=True):
-            origin = sum(document.tokens for document in request.prepared)
-            allowances.append(budget.allowance(origin))
-            limit = budget.segment_limit(origin)
-            if limit is not None and self._plan.segmenter is None:
-                self._preparation.divide_oversized(request.prepared, limit)
-        for stage in (self._plan.documents, self._plan.sentences):
-            if stage is not None:
-                stage.narrow(requests, allowances, instruction)
-        if self._plan.segmenter is not None:
-            every = [document for request in requests for document in request.prepared]
-            self._preparation.refine(every, self._plan.segmenter, with_space=self._with_space)
-
-    def _score(self, requests: Sequence[Request], budgets: Sequence[Budget], instruction: str) -> None:
-        asked = [request for request in requests if request.has_text()]
-        if not asked:
-            return
-        tasks = [request.task(instruction) for request in asked]
-        valuer = self._plan.valuer
-        if isinstance(valuer, IterativePruner):
-            shares = {
-                id(request): self._shares(request, budget)
-                for request, budget in zip(requests, budgets, strict=True)
-            }
-            scores = [
-                valuer.prune(task, shares[id(request)]) for request, task in zip(asked, tasks, strict=True)
-            ]
-        else:
-            scores = valuer.score(tasks)
-        if len(scores) != len(tasks) or any(
-            len(s) != len(t.passages) for s, t in zip(scores, tasks, strict=False)
-        ):
-            raise ScorerError(
-                f"Scorer {self._plan.valuer.name!r} must return one PassageScores for each passage."
-            )
-        for request, found in zip(asked, scores, strict=True):
-            request.accept(found)
-
-    def _shares(self, request: Request, budget: Budget) -> list[float]:
-        allowance = budget.allowance(sum(document.tokens for document in request.prepared)) or 0
-        left = sum(document.open_tokens for document in request.prepared)
-        return document_shares(request, min(1.0, allowance / left) if left else 0.0, spread=self._plan.spread)
-
-    def _result(self, request: Request, budget: Budget, order: Order) -> CompressionResult:
-        in_order = _in_order(request, order)
-        candidates = request.candidates(keep_headings=self._keep_headings)
-        fitted = fit(
-            request.prepared,
-            candidates,
-            budget,
-            counter=self._counter,
-            separator=self._separator,
-            document_separator=self._document_separator,
-            order=in_order,
+def _checked_batch(
+    batch: Sequence[Sequence[str | Document]], queries: Sequence[str | None] | None
+) -> list[str | None]:
+    """The queries, one for each prompt."""
+    if not _is_sequence(batch) or not (queries is None or _is_sequence(queries)):
+        raise InputError(
+            "compress_batch takes a sequence of document sequences and a sequence of queries, got "
+            f"{type(batch).__name__} and {type(queries).__name__}."
         )
-        notes = (*request.notes, *request.outcome_notes(budget, candidates, fitted))
-        for note in notes:
-            _LOGGER.info("%s: %s", note.code, note.message)
-        documents = request.documents(candidates, fitted, separator=self._separator)
-        kept = tuple(documents[i] for i in in_order if documents[i].spans)
-        return CompressionResult(
-            text=self._document_separator.join([document.text for document in kept]),
-            documents=kept,
-            dropped=tuple(document for document in documents if not document.spans),
-            query=request.query,
-            method=self.method,
-            budget=budget,
-            token_counter=self._counter.name,
-            origin_tokens=sum(document.tokens for document in request.prepared),
-            compressed_tokens=fitted.tokens,
-            document_separator=self._document_separator,
-            notes=notes,
-        )
+    asked: list[str | None] = list(queries) if queries is not None else [None] * len(batch)
+    if len(asked) != len(batch):
+        raise InputError(f"Got {len(batch)} prompts but {len(asked)} queries; pass one query for each.")
+    return asked
 
 
-def _in_order(request: Request, order: Order) -> list[int]:
-    """Indices of the documents as the reader will see them."""
-    found = list(range(len(request.prepared)))
-    if order == "original":
-        return found
-    # What an earlier stage has set aside takes no place between the others.
-    found.sort(key=lambda i: (not request.prepared[i].is_open, -request.relevance(i)))
-    return found if order == "relevance" else found[::2] + found[1::2][::-1]
+def _checked_order(order: Order) -> Order:
+    if order not in get_args(Order):
+        raise InputError(f"order must be one of {', '.join(map(repr, get_args(Order)))}, got {order!r}.")
+    return order
+
+
+def _is_asked(query: str | None) -> bool:
+    return isinstance(query, str) and bool(query.strip())
 
 
 def _is_sequence(value: object) -> bool:

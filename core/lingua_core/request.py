@@ -27,6 +27,8 @@ class Request:
         notes: What did not go the plain way before scoring.
         scores: Scores of each document; None for one without text.
         ranks: Relevance of each document, where an earlier stage has ranked them.
+        signals: What counts beside the method's own scores, of sentences, for each document; None where
+            nothing does.
     """
 
     prepared: Sequence[PreparedDocument]
@@ -34,6 +36,7 @@ class Request:
     notes: Sequence[Note]
     scores: list[PassageScores | None] = field(init=False)
     ranks: list[float] | None = None
+    signals: list[PassageScores | None] | None = None
 
     def __post_init__(self) -> None:
         self.scores = [None] * len(self.prepared)
@@ -55,8 +58,26 @@ class Request:
         # Checked here, so that no later stage meets what a scorer should not have returned.
         for passage_scores in scores:
             check_scores(passage_scores)
+        self.scores = self._spread(scores)
+
+    def hear(self, signals: Sequence[PassageScores]) -> None:
+        """Take what is to count beside the method's own scores, of the sentences as they are now."""
+        self.signals = self._spread(signals)
+
+    def heard(self) -> list[NDArray[np.float32]] | None:
+        """What counts beside the scores, for the segments of each passage of `task`; None for nothing."""
+        if self.signals is None:
+            return None
+        return [
+            pool(signal, document.open_segments)
+            for document, signal in zip(self.prepared, self.signals, strict=True)
+            if signal is not None and document.is_open
+        ]
+
+    def _spread(self, scores: Sequence[PassageScores]) -> list[PassageScores | None]:
+        """Scores of the documents of which something may be kept, and None for the others."""
         given = iter(scores)
-        self.scores = [next(given) if document.is_open else None for document in self.prepared]
+        return [next(given) if document.is_open else None for document in self.prepared]
 
     def rank(self, relevance: Sequence[float]) -> None:
         """Take the relevance of the documents of which something may be kept."""

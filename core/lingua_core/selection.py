@@ -44,6 +44,10 @@ class Candidates:
         """The same segments, none of which needs another."""
         return replace(self, parents=np.full_like(self.parents, -1))
 
+    def without(self, barred: NDArray[np.bool_]) -> "Candidates":
+        """The same segments, some of which may not be kept, not even where they must."""
+        return replace(self, selectable=self.selectable & ~barred, required=self.required & ~barred)
+
     def start(self) -> NDArray[np.bool_]:
         """Only what must be kept."""
         kept = np.zeros(len(self.scores), np.bool_)

@@ -1,6 +1,8 @@
 """The methods that look inside sentences: stages, iterative compression, and the whole way."""
 
 import json
+import random
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from language_models import TEXT, language_model
-from lingua_core import BudgetError, Document, InputError, PromptCompressor
+from lingua_core import BudgetError, Document, InputError, PromptCompressor, ScorerError
 from lingua_core.models.causal_lm import CausalLM, Continuation
 from lingua_core.pruning.iterative import IterativePruner
 from lingua_core.pruning.options import PruningOptions, as_options
-from lingua_core.scorers import FixedScorer, Passage, PassageScores, ScoringTask
+from lingua_core.scorers import CombinedScorer, FixedScorer, Passage, PassageScores, ScoringTask
 from lingua_core.scorers.base import pool
 from lingua_core.scorers.causal import RESTRICTION, PerplexityRanker, SurprisalScorer
 from lingua_core.segmentation import Segment
@@ -336,6 +338,153 @@ def test_a_separator_of_ones_own_joins_words_without_their_spaces() -> None:
     assert "  " not in result.text
 
 
+# Several rates, signals, rankings, repeats
+
+
+@pytest.mark.parametrize("method", [*METHODS, "extract", "lexical"])
+def test_several_rates_at_once_are_what_each_is_alone(method: Any) -> None:
+    subject = PromptCompressor(method, model=model() if method in METHODS else None)
+    rates = (0.2, 0.5, 0.8, 0.5)
+    for query in (QUESTION, None):
+        found = subject.compress_rates(DOCUMENTS, query, rates=rates, order="relevance")
+        alone = [subject.compress(DOCUMENTS, query, rate=rate, order="relevance") for rate in rates]
+        assert [r.to_dict() for r in found] == [r.to_dict() for r in alone]
+
+
+def test_several_rates_are_scored_once() -> None:
+    calls: list[int] = []
+
+    class Counting(FixedScorer):
+        def score(self, tasks: Any) -> Any:
+            calls.append(len(tasks))
+            return super().score(tasks)
+
+    PromptCompressor(model=Counting()).compress_rates(DOCUMENTS, rates=[0.2, 0.4, 0.9])
+    assert calls == [1]
+
+
+@pytest.mark.parametrize("rates", [[], "0.5", 0.5, None])
+def test_rates_that_are_none_are_a_clear_error(rates: Any) -> None:
+    with pytest.raises(InputError, match="at least one rate"):
+        compressor().compress_rates(DOCUMENTS, rates=rates)
+    with pytest.raises(BudgetError, match="To keep one part in 4"):
+        compressor().compress_rates(DOCUMENTS, rates=[0.5, 4])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_signals_move_what_is_kept_towards_them(method: str) -> None:
+    query = "What does the lamp burn?"
+    plain = compressor(method, ranker=False).compress(DOCUMENTS, query, rate=0.4)
+    moved = compressor(method, ranker=False, signals={"lexical": 20.0}).compress(DOCUMENTS, query, rate=0.4)
+    nothing = compressor(method, ranker=False, signals={"lexical": 0.0}).compress(DOCUMENTS, query, rate=0.4)
+
+    def about_the_lamp(result: Any) -> int:
+        sentence = "A lamp was first lit in 1901; it burns oil."
+        return sum(
+            max(0, min(b, at + len(sentence)) - max(a, at))
+            for document in result.documents
+            if (at := document.source.text.find(sentence)) >= 0
+            for a, b in document.spans
+        )
+
+    assert about_the_lamp(moved) > about_the_lamp(plain)
+    assert about_the_lamp(moved) >= 30
+    assert nothing.text == plain.text
+    assert abs(moved.rate - 0.4) <= 0.02
+
+
+def test_signals_leave_no_scale_for_a_threshold() -> None:
+    with pytest.raises(BudgetError, match="standard deviations, which no threshold fits"):
+        compressor("selective-context", signals={"lexical": 1.0}).compress(DOCUMENTS, "lamp", threshold=1.0)
+
+
+def test_a_combined_scorer_is_the_weighted_sum_of_standardised_scores() -> None:
+    one = FixedScorer(lambda _, text: float(len(text)))
+    other = FixedScorer(lambda _, text: 1e6 * text.count("e"))
+    task = words(None, *DOCUMENTS)
+    (alone,) = CombinedScorer([(one, 2.0)]).score([task])
+    flat = np.concatenate([row.keep for row in alone])
+    assert abs(float(flat.mean())) < 1e-4
+    assert float(flat.std()) == pytest.approx(2.0, abs=1e-3)
+    (both,) = CombinedScorer([(one, 2.0), (other, -1.0)]).score([task])
+    (second,) = CombinedScorer([(other, -1.0)]).score([task])
+    for sums, a, b in zip(both, alone, second, strict=True):
+        np.testing.assert_allclose(sums.keep, a.keep + b.keep, atol=1e-5)
+        assert sums.relevance == pytest.approx(a.relevance + b.relevance, abs=1e-5)
+    (silent,) = CombinedScorer([(FixedScorer(lambda _, __: 0.3), 5.0)]).score([task])
+    assert not np.concatenate([row.keep for row in silent]).any()
+    assert PromptCompressor(model=CombinedScorer([(one, 1.0)])).compress(DOCUMENTS, rate=0.5).text
+    for wrong in ([], [(3, 1.0)], [(one, float("nan"))], [(one, True)]):
+        with pytest.raises(InputError):
+            CombinedScorer(wrong)  # type: ignore[arg-type]
+
+
+def test_a_function_of_ones_own_ranks_documents() -> None:
+    seen: list[Any] = []
+
+    def rank(query: str | None, texts: Any) -> list[float]:
+        seen.append((query, list(texts)))
+        return [float(text == DOCUMENTS[2]) for text in texts]
+
+    subject = compressor(ranker=rank, unit="sentence", document_extra=0)
+    result = subject.compress(DOCUMENTS, "why?", target_tokens=20)
+    assert seen == [("why?", DOCUMENTS)]
+    assert [document.index for document in result.documents] == [2]
+    assert result.documents[0].score == 1.0
+    for wrong in ([1.0], [float("nan")] * 4, ["a"] * 4, None):
+        with pytest.raises(ScorerError, match="one finite number for each of the 4 texts"):
+            compressor(ranker=lambda _, __, w=wrong: w).compress(DOCUMENTS, rate=0.5)
+
+
+def test_no_word_is_kept_twice_running() -> None:
+    text = "yes yes yes we we we will will go home go home now now now and and and sleep sleep well well"
+    plain = compressor().compress([text], rate=0.6)
+    subject = compressor(drop_consecutive=True)
+    for result in (subject.compress([text], rate=r) for r in (0.3, 0.6, 1.0)):
+        kept = result.text.split()
+        assert all(a != b for a, b in pairwise(kept)) or result.rate == 1.0
+    assert any(a == b for a, b in pairwise(plain.text.split()))
+
+
+def test_an_interrupted_run_leaves_nothing_behind() -> None:
+    calls = 0
+
+    class Interrupted(FixedScorer):
+        def score(self, tasks: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == 1:
+                raise KeyboardInterrupt
+            return super().score(tasks)
+
+    subject = compressor(ranker=Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        subject.compress(DOCUMENTS, QUESTION, rate=0.4)
+    again = subject.compress(DOCUMENTS, QUESTION, rate=0.4)
+    assert again.text == compressor(ranker=FixedScorer()).compress(DOCUMENTS, QUESTION, rate=0.4).text
+
+
+def test_an_instruction_that_is_read_is_not_said_to_be_unused() -> None:
+    def codes(method: str) -> list[str]:
+        result = compressor(method).compress(DOCUMENTS, QUESTION, rate=0.5, instruction="Be brief.")
+        return [note.code for note in result.notes]
+
+    assert codes("llmlingua") == []
+    assert codes("longllmlingua") == codes("selective-context") == ["unused_instruction"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("sentences", [5, 40, 700])
+def test_rates_are_met_from_fifty_tokens_on(method: str, sentences: int) -> None:
+    chosen = random.Random(sentences)
+    documents: list[str] = []
+    while sum(map(len, documents)) < 80 * sentences:
+        documents.append(" ".join(chosen.choices(SENTENCES, k=chosen.randint(2, 12))))
+    for rate in (0.1, 0.33, 0.9):
+        result = compressor(method).compress(documents, QUESTION, rate=rate)
+        assert abs(result.rate - rate) <= 0.02, (rate, result.origin_tokens)
+
+
 # Bad input
 
 
@@ -350,12 +499,15 @@ def test_a_method_without_its_model_says_what_it_needs(method: Any) -> None:
     [
         ({"unit": "letter"}, "unit must be one of None, 'word'"),
         ({"ranker": "magic"}, "ranker must be one of 'perplexity'"),
-        ({"ranker": 3}, "False or a Scorer"),
+        ({"ranker": 3}, "False, a Scorer or a function"),
         ({"condition": "during"}, "condition must be one of"),
         ({"stretch": 0}, "stretch must be a number of at least 1"),
         ({"sentence_slack": 0.5}, "sentence_slack must be a number of at least 1"),
         ({"document_slack": float("nan")}, "document_slack must be"),
         ({"document_extra": True}, "document_extra must be"),
+        ({"signals": {"magic": 1}}, "The name of a signal must be one of"),
+        ({"signals": {"lexical": "much"}}, "weight of the signal 'lexical' must be a finite"),
+        ({"signals": ["lexical"]}, "signals must be a mapping"),
         ({"iterative_size": 200}, r"Unknown options \['iterative_size'\]"),
         (["unit"], "must be PruningOptions or a mapping"),
     ],

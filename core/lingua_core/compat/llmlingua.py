@@ -253,7 +253,7 @@ class PromptCompressor:
         concate_question: bool = True,
     ) -> Result:
         """Compress contexts with a token classifier; see `compress_prompt`."""
-        del drop_consecutive, chunk_end_tokens
+        del chunk_end_tokens
         contexts = _contexts(context)
         scorer = self._classifier(token_to_word)
         tokens = sum(self._counter.count(contexts))
@@ -269,6 +269,7 @@ class PromptCompressor:
                 document_slack=0.0,
                 document_extra=line or 0,
                 forced_documents=tuple(force_context_ids or ()),
+                drop_consecutive=drop_consecutive,
             ),
             always_keep=[
                 *(re.compile(re.escape(token)) for token in force_tokens if token.strip()),

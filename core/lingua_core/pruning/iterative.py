@@ -85,15 +85,27 @@ class IterativePruner:
         self._between = between
         self._cached = cached
 
-    def prune(self, task: ScoringTask, shares: Sequence[float]) -> list[PassageScores]:
+    def asks(self, query: str | None) -> bool:
+        """Whether words are valued by what a question makes of them."""
+        return self._contrast and query is not None
+
+    def prune(
+        self,
+        task: ScoringTask,
+        shares: Sequence[float],
+        *,
+        beside: Sequence[Floats] | None = None,
+    ) -> list[PassageScores]:
         """Scores of every passage; the units are the passages' segments.
 
         Args:
             task: The prompt's passages, in the order in which the reader sees them.
             shares: The fraction of its tokens to keep of each passage, from 0 to 1.
+            beside: What is added to the value of each segment of each passage, in standard deviations of the
+                values in its stretch.
         """
         stream = self._stream(task, shares)
-        contrast = self._contrast and task.query is not None
+        contrast = self.asks(task.query)
         prefix = np.zeros(0, np.int64)
         if contrast:
             prefix = self._model.tokenize([f"{task.query}{self._restriction}"])[0].ids
@@ -103,6 +115,7 @@ class IterativePruner:
         context = CausalContext(self._model, prefix, cached=self._cached)
         units = sum(len(passage.segments) for passage in task.passages)
         margins = np.full(units, -np.inf, np.float32)
+        added = np.concatenate([np.zeros(0, np.float32), *beside]) if beside is not None else None
         wanted = kept = 0.0
         for at, end in self._stretches(stream):
             ids, unit = stream.ids[at:end], stream.unit[at:end]
@@ -115,6 +128,8 @@ class IterativePruner:
                 continue
             wanted += float(stream.share[at:end][inside].sum())
             own, means, sizes = _means(unit[inside], values[inside])
+            if added is not None:
+                means += added[own] * np.float32(means.std())
             verdict, keep = _verdict(means, sizes, wanted - kept)
             margins[own] = means - verdict
             kept += float(sizes[keep].sum())

@@ -1,18 +1,21 @@
 """Options of the methods that look inside sentences."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from math import isfinite
 from typing import Any, Literal, get_args
 
 from lingua_core.errors import InputError
 from lingua_core.models.hugging_face import DType
 from lingua_core.scorers.base import Scorer
 from lingua_core.scorers.causal import Condition
+from lingua_core.scorers.ranking import RankingFunction
 
-__all__ = ["PruningOptions", "Ranker", "Unit", "as_options"]
+__all__ = ["PruningOptions", "Ranker", "Signal", "Unit", "as_options"]
 
 Unit = Literal["word", "phrase", "sentence"]
 Ranker = Literal["perplexity", "extract", "lexical", "embedding"]
+Signal = Literal["surprisal", "extract", "lexical", "embedding"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +27,8 @@ class PruningOptions:
     Attributes:
         unit: What is kept or dropped as a whole: words, phrases or sentences.
         ranker: What ranks documents before any is looked into: "perplexity" (of the method's own model),
-            "extract", "lexical", "embedding", a `Scorer`, or False to look into all of them.
+            "extract", "lexical", "embedding", a `Scorer`, a function from the query and the documents' texts
+            to a number for each, or False to look into all of them.
         condition: With "perplexity": what is foretold, the question "after" each document, each document
             "before" which the question stands, or each document by itself ("none": the least foreseeable
             comes first).
@@ -38,6 +42,10 @@ class PruningOptions:
         keep_first_sentences: How many sentences at the start of each document the sentence stage leaves.
         keep_last_sentences: The same at the end.
         contrast: With a query, value words by how much more likely the question makes them.
+        signals: What counts beside the method's own scores, with its weight: sentences valued by
+            "surprisal", "extract", "lexical" or "embedding". Both are counted in standard deviations, and the
+            method's own has the weight 1.
+        drop_consecutive: Whether a word is left out that would follow on the same word.
         stretch: Tokens of the model that are valued at a time by iterative compression.
         window: Tokens that the model reads at once; None for what it was made for, at most 4096.
         batch_tokens: Tokens of a batch.
@@ -49,7 +57,7 @@ class PruningOptions:
     """
 
     unit: Unit | None = None
-    ranker: Ranker | Scorer | Literal[False] | None = None
+    ranker: Ranker | Scorer | RankingFunction | Literal[False] | None = None
     condition: Condition | None = None
     document_slack: float = 1.0
     document_extra: int = 100
@@ -59,6 +67,8 @@ class PruningOptions:
     keep_first_sentences: int = 0
     keep_last_sentences: int = 0
     contrast: bool | None = None
+    signals: Mapping[Signal, float] = field(default_factory=dict[Signal, float], hash=False)
+    drop_consecutive: bool = False
     stretch: int = 200
     window: int | None = None
     batch_tokens: int = 4096
@@ -71,11 +81,14 @@ class PruningOptions:
         _check_choice("condition", self.condition, (None, *get_args(Condition)))
         if isinstance(self.ranker, str):
             _check_choice("ranker", self.ranker, get_args(Ranker))
-        elif self.ranker not in (None, False) and not isinstance(self.ranker, Scorer):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+        elif self.ranker not in (None, False) and not (
+            isinstance(self.ranker, Scorer) or callable(self.ranker)
+        ):
             raise InputError(
-                f"ranker must be {', '.join(map(repr, get_args(Ranker)))}, False or a Scorer, "
+                f"ranker must be {', '.join(map(repr, get_args(Ranker)))}, False, a Scorer or a function, "
                 f"got {self.ranker!r:.80}."
             )
+        object.__setattr__(self, "signals", _checked_signals(self.signals))
         for name, least in (
             ("document_slack", 0), ("document_extra", 0), ("document_spread", 0), ("sentence_slack", 1),
             ("keep_first_sentences", 0), ("keep_last_sentences", 0), ("stretch", 1), ("window", 16),
@@ -98,10 +111,20 @@ def as_options(given: "PruningOptions | Mapping[str, Any] | None") -> PruningOpt
         return given
     if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
         raise InputError(f"options must be PruningOptions or a mapping, got {given!r:.80}.")
-    known = [field.name for field in fields(PruningOptions)]
+    known = [option.name for option in fields(PruningOptions)]
     if unknown := [name for name in given if name not in known]:
         raise InputError(f"Unknown options {unknown}; expected some of {', '.join(known)}.")
     return PruningOptions(**given)
+
+
+def _checked_signals(signals: Mapping[Signal, float]) -> dict[Signal, float]:
+    if not isinstance(signals, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+        raise InputError(f"signals must be a mapping from names to weights, got {signals!r:.80}.")
+    for name, weight in signals.items():
+        _check_choice("The name of a signal", name, get_args(Signal))
+        if isinstance(weight, bool | str) or not isfinite(weight):
+            raise InputError(f"The weight of the signal {name!r} must be a finite number, got {weight!r}.")
+    return dict(signals)
 
 
 def _check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:

@@ -13,7 +13,9 @@ from lingua_core.pruning.stages import DocumentStage, SentenceStage
 from lingua_core.scorers.base import Scorer
 from lingua_core.scorers.causal import Condition, PerplexityRanker, SurprisalScorer
 from lingua_core.scorers.choice import choose_scorer
+from lingua_core.scorers.combined import CombinedScorer
 from lingua_core.scorers.embedding import EmbeddingScorer
+from lingua_core.scorers.ranking import RankingScorer
 from lingua_core.scorers.token_classifier import TokenClassifierScorer
 from lingua_core.segmentation import Segmenter
 from lingua_core.segmentation.words import PhraseSegmenter, WordSegmenter
@@ -41,6 +43,9 @@ class Plan:
         sentences: Then whole sentences.
         segmenter: Cuts what is left into smaller segments; None to select among sentences.
         spread: How much more is kept of documents ranked higher; for a pruner.
+        signals: What counts beside the valuer's scores, of sentences; None for nothing.
+        drop_consecutive: Whether a word that would follow on the same word is left out.
+        threshold_problem: Why there can be no threshold; None if there can.
     """
 
     valuer: Scorer | IterativePruner
@@ -49,10 +54,18 @@ class Plan:
     segmenter: Segmenter | None = None
     spread: float = 0.0
 
+    signals: Scorer | None = None
+    drop_consecutive: bool = False
+    threshold_problem: str | None = None
+
     @property
-    def needs_share(self) -> bool:
-        """Whether scores mean something for a given budget only."""
-        return isinstance(self.valuer, IterativePruner)
+    def default_threshold(self) -> float | None:
+        """The threshold that applies to prompts with a query and without a budget."""
+        return None if self.threshold_problem else self.valuer.default_threshold
+
+    def reads_instruction(self, query: str | None) -> bool:
+        """Whether what the reader is told to do has an influence on scores."""
+        return isinstance(self.valuer, IterativePruner) and not self.valuer.asks(query)
 
 
 def make_plan(
@@ -93,6 +106,9 @@ def make_plan(
             documents=_document_stage(options, None, language_model, "none", device, threads),
             sentences=_sentence_stage(options, SurprisalScorer(language_model)),
             segmenter=_UNITS[options.unit or "phrase"],
+            signals=_signals(options, language_model, threads),
+            drop_consecutive=options.drop_consecutive,
+            threshold_problem=_STANDARDISED if options.signals else None,
         )
     is_long = method == "longllmlingua"
     pruner = IterativePruner(
@@ -108,8 +124,16 @@ def make_plan(
         sentences=_sentence_stage(options, SurprisalScorer(language_model)),
         segmenter=_UNITS[options.unit or "word"],
         spread=spread if spread is not None else (0.3 if is_long else 0.0),
+        signals=_signals(options, language_model, threads),
+        drop_consecutive=options.drop_consecutive,
+        threshold_problem=(
+            f"Method {method!r} decides how much to keep of each stretch of text and has no scores for a "
+            "threshold"
+        ),
     )
 
+
+_STANDARDISED = "Scores with signals added are standard deviations, which no threshold fits"
 
 _EXAMPLES = {
     "llmlingua": "Qwen/Qwen2.5-0.5B",
@@ -151,6 +175,9 @@ def _classifier_plan(model: ModelSource, options: PruningOptions, device: str, t
         documents=_document_stage(options, None, None, "none", device, threads),
         sentences=_sentence_stage(options, scorer),
         segmenter=_UNITS[options.unit or "word"],
+        signals=_signals(options, None, threads),
+        drop_consecutive=options.drop_consecutive,
+        threshold_problem=_STANDARDISED if options.signals else None,
     )
 
 
@@ -169,12 +196,12 @@ def _document_stage(
         if model is None:
             raise InputError("ranker='perplexity' needs a causal language model.")
         ranker: Scorer = PerplexityRanker(model, condition=options.condition or condition)
-    elif chosen == "embedding":
-        ranker = EmbeddingScorer(threads=threads)
     elif isinstance(chosen, str):
-        ranker = choose_scorer(chosen, None, "auto", threads)
-    else:
+        ranker = _named(chosen, threads)
+    elif isinstance(chosen, Scorer):
         ranker = chosen
+    else:
+        ranker = RankingScorer(chosen)
     return DocumentStage(
         ranker=ranker,
         slack=options.document_slack,
@@ -192,3 +219,29 @@ def _sentence_stage(options: PruningOptions, scorer: Scorer) -> SentenceStage | 
         first=options.keep_first_sentences,
         last=options.keep_last_sentences,
     )
+
+
+def _signals(options: PruningOptions, model: CausalLM | None, threads: int | None) -> Scorer | None:
+    weighted = [(name, weight) for name, weight in options.signals.items() if weight]
+    if not weighted:
+        return None
+    if "surprisal" in options.signals and model is None:
+        raise InputError("The signal 'surprisal' needs a causal language model; 'llmlingua2' has none.")
+    return CombinedScorer(
+        [
+            (
+                SurprisalScorer(model)
+                if name == "surprisal" and model is not None
+                else _named(name, threads),
+                weight,
+            )
+            for name, weight in weighted
+        ]
+    )
+
+
+def _named(name: str, threads: int | None) -> Scorer:
+    """A scorer that comes with the package."""
+    if name == "embedding":
+        return EmbeddingScorer(threads=threads)
+    return choose_scorer("lexical" if name == "lexical" else "extract", None, "auto", threads)

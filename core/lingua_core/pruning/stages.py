@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from lingua_core.errors import InputError
 from lingua_core.request import Request
-from lingua_core.scorers.base import PassageScores, Scorer, pool
+from lingua_core.scorers.base import PassageScores, Scorer, pool, score_once
 
 __all__ = ["DocumentStage", "SentenceStage", "document_shares"]
 
@@ -99,6 +99,7 @@ class SentenceStage:
             places = [i for i, barred in enumerate(document.barred) if not barred]
             fixed = {*places[: self.first], *(places[-self.last :] if self.last else ())}
             fixed |= {i for i in places if document.required[i]}
+            document.barred = list(document.barred)  # other budgets of the prompt may share it
             tokens += sum(document.costs[i] for i in fixed)
             ranked += [(-float(s), d, i) for s, i in zip(keep, places, strict=True) if i not in fixed]
         for _, d, i in sorted(ranked):
@@ -114,7 +115,7 @@ def _scored(
     asked = [request for request in requests if request.has_text()]
     if not asked:
         return {}
-    return dict(zip(map(id, asked), scorer.score([r.task(instruction) for r in asked]), strict=True))
+    return dict(zip(map(id, asked), score_once(scorer, [r.task(instruction) for r in asked]), strict=True))
 
 
 def document_shares(request: Request, share: float, *, spread: float) -> list[float]:

@@ -6,26 +6,17 @@ Needs no script and no other file. Everything that came from outside is escaped.
 from collections.abc import Sequence
 
 from lingua_core.report.escaping import escaped
+from lingua_core.report.page import html_page
 from lingua_core.report.source_text import marked_text
-from lingua_core.report.style import SCOPE, page_style, report_style
+from lingua_core.report.style import SCOPE, report_style
 from lingua_core.results import CompressedDocument, CompressionResult
 
 __all__ = ["fragment", "page"]
 
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""Nothing may be loaded or run, even if an escape were missing."""
-
 
 def page(result: CompressionResult) -> str:
     """A self-contained HTML document."""
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        f"<title>{escaped(_page_title(result))}</title>\n"
-        f"<style>{report_style()}{page_style()}</style>\n</head>\n<body>\n"
-        f'<main class="{SCOPE}">\n{_report(result)}</main>\n</body>\n</html>\n'
-    )
+    return html_page(_page_title(result), _report(result))
 
 
 def fragment(result: CompressionResult) -> str:

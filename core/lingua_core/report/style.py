@@ -1,6 +1,6 @@
 """The reports' style sheet. Every rule is scoped to one class, so that none leaks into a notebook."""
 
-__all__ = ["SCOPE", "page_style", "report_style"]
+__all__ = ["SCOPE", "page_style", "report_style", "timeline_style"]
 
 SCOPE = "lingua-report"
 
@@ -90,6 +90,38 @@ _FRAGMENT = """
 [data-jp-theme-light="true"] @ { LIGHT }
 [data-jp-theme-light="false"] @ { DARK }
 """
+
+
+_TIMELINE = """
+@ .chart { position: relative; margin: 0; padding: 1.8rem 0 .4rem; direction: ltr; }
+@ .grid { position: absolute; inset: 0 0 0 13rem; pointer-events: none; }
+@ .grid i { position: absolute; top: 1.5rem; bottom: 0; border-left: 1px solid var(--line); }
+@ .grid b { position: absolute; top: 0; transform: translateX(-50%); color: var(--soft); font-size: .78rem;
+  font-weight: 500; font-variant-numeric: tabular-nums; white-space: nowrap; }
+@ .row { display: flex; align-items: center; height: 1.9rem; }
+@ .row .name { flex: 0 0 13rem; padding-right: .7rem; overflow: hidden; color: var(--ink); font-size: .86rem;
+  text-align: right; text-overflow: ellipsis; white-space: nowrap; }
+@ .row .lane { position: relative; flex: 1; height: 1.15rem; }
+@ .lane span { position: absolute; top: 0; height: 100%; min-width: 2px; }
+@ .lane .wait { background: var(--track); border-radius: 3px 0 0 3px; }
+@ .lane .write { background: var(--kept-line); border-radius: 0 3px 3px 0; }
+@ .lane .failed { background: repeating-linear-gradient(45deg, var(--note-line) 0 5px, var(--note) 5px 9px);
+  }
+@ .lane em { position: absolute; top: 0; padding-left: .4rem; color: var(--soft); font-size: .76rem;
+  font-style: normal; line-height: 1.15rem; white-space: nowrap; font-variant-numeric: tabular-nums; }
+@ .lane em.before { padding: 0 .4rem 0 0; transform: translateX(-100%); }
+@ .key { display: inline-block; width: 1.6em; height: .75em; margin: 0 .3em 0 .8em; border-radius: 2px; }
+@ .key.wait { background: var(--track); } @ .key.write { background: var(--kept-line); }
+@ .key.failed { background: var(--note-line); }
+@ .lane em.inside { color: var(--paper); }
+@ .tiles + .facts { margin-top: .8rem; } @ .tile { flex-basis: 8.5rem; }
+@media (max-width: 40rem) { @ .row .name { flex-basis: 5.5rem; } @ .grid { left: 5.5rem; } }
+"""
+
+
+def timeline_style() -> str:
+    """The rules of a timeline, beside those of a report."""
+    return _scoped(_TIMELINE)
 
 
 def report_style(*, fragment: bool = False) -> str:

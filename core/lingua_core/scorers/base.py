@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lingua_core.errors import ScorerError
 from lingua_core.segmentation.segment import Segment
 
-__all__ = ["Passage", "PassageScores", "Scorer", "ScoringTask", "check_scores", "pool"]
+__all__ = ["Passage", "PassageScores", "Scorer", "ScoringTask", "check_scores", "pool", "score_once"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +107,27 @@ class Scorer(Protocol):
     def score(self, tasks: Sequence[ScoringTask]) -> Sequence[Sequence[PassageScores]]:
         """For each task, the scores of each of its passages, in the order given."""
         ...
+
+
+def score_once(scorer: Scorer, tasks: Sequence[ScoringTask]) -> list[Sequence[PassageScores]]:
+    """Scores of all tasks, those of one prompt under several budgets from one pass where they are equal."""
+    different: list[ScoringTask] = []
+    places: dict[tuple[object, ...], list[int]] = {}
+    owner: list[int] = []
+    for task in tasks:
+        # Texts are compared by identity: budgets of one prompt share them.
+        key = (task.query, task.instruction, *(id(passage.text) for passage in task.passages))
+        known = next((i for i in places.setdefault(key, []) if different[i] == task), None)
+        if known is None:
+            known = len(different)
+            places[key].append(known)
+            different.append(task)
+        owner.append(known)
+    if not different:
+        return []
+    found = scorer.score(different)
+    # Left as it is where it has the wrong length: the caller says so.
+    return [found[i] for i in owner] if len(found) == len(different) else list(found)
 
 
 def pool(scores: PassageScores, segments: Sequence[Segment]) -> NDArray[np.float32]:

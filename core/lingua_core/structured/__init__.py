@@ -7,6 +7,7 @@ around them comes out as it went in.
 from lingua_core.structured.json_rules import Rule
 from lingua_core.structured.json_values import JSONPart, JSONResult, compress_json
 from lingua_core.structured.messages import MessagePart, MessagesResult, compress_messages
+from lingua_core.structured.prompt import PromptResult, compress_prompt
 from lingua_core.structured.tagged import (
     TaggedPart,
     TaggedResult,
@@ -20,12 +21,14 @@ __all__ = [
     "JSONResult",
     "MessagePart",
     "MessagesResult",
+    "PromptResult",
     "Rule",
     "TaggedPart",
     "TaggedResult",
     "TaggedSection",
     "compress_json",
     "compress_messages",
+    "compress_prompt",
     "compress_tagged",
     "parse_tagged",
 ]

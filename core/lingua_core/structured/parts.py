@@ -19,6 +19,7 @@ __all__ = [
     "Counted",
     "Part",
     "Structure",
+    "as_it_is",
     "check_compressor",
     "compress_parts",
     "whole_number",
@@ -145,7 +146,7 @@ class _Work:
         self._compressor = compressor
         self._query = query
         self._structure = structure
-        self.done = [_as_it_is(part) for part in parts]
+        self.done = [as_it_is(part) for part in parts]
         self.shared = [i for i, part in enumerate(parts) if part.rate is None and part.text.strip()]
 
     def run_rates(self, rate: float | None) -> None:
@@ -254,7 +255,8 @@ def _note_about(note: Note, parts: Sequence[int]) -> Note:
     return note
 
 
-def _as_it_is(part: Part) -> CompressedPart:
+def as_it_is(part: Part) -> CompressedPart:
+    """A part of which all is kept, without a verdict."""
     spans = (Span(0, len(part.text)),) if part.text else ()
     return CompressedPart(text=part.text, spans=spans, document=None, result=None)
 
