@@ -1,4 +1,9 @@
-"""Language models that write answers."""
+"""Language models that write answers.
+
+`HuggingFaceChat` is imported when it is first used, so that nothing else pays for torch.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from lingua_core.llms.base import (
     LLM,
@@ -12,6 +17,9 @@ from lingua_core.llms.base import (
     Usage,
 )
 
+if TYPE_CHECKING:
+    from lingua_core.llms.huggingface import HuggingFaceChat
+
 __all__ = [
     "LLM",
     "Cancellation",
@@ -19,7 +27,16 @@ __all__ = [
     "Chunk",
     "Completion",
     "FinishReason",
+    "HuggingFaceChat",
     "Message",
     "Role",
     "Usage",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # as modules do
+    if name == "HuggingFaceChat":
+        from lingua_core.llms.huggingface import HuggingFaceChat
+
+        return HuggingFaceChat
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
