@@ -1,4 +1,9 @@
-"""Language models that write answers."""
+"""Language models that write answers.
+
+`HuggingFaceChat` is imported when it is first used, so that nothing else pays for torch.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from lingua_core.llms.base import (
     LLM,
@@ -17,6 +22,9 @@ from lingua_core.llms.retrying import RetryPolicy
 from lingua_core.llms.scripted import ScriptedLLM
 from lingua_core.llms.scripts import Fault, RandomFaults, Reply, WrittenAnswer
 
+if TYPE_CHECKING:
+    from lingua_core.llms.huggingface import HuggingFaceChat
+
 __all__ = [
     "LLM",
     "Cancellation",
@@ -26,6 +34,7 @@ __all__ = [
     "ConcurrencyLimit",
     "Fault",
     "FinishReason",
+    "HuggingFaceChat",
     "Message",
     "OpenAIChat",
     "RandomFaults",
@@ -36,3 +45,11 @@ __all__ = [
     "Usage",
     "WrittenAnswer",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # as modules do
+    if name == "HuggingFaceChat":
+        from lingua_core.llms.huggingface import HuggingFaceChat
+
+        return HuggingFaceChat
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
