@@ -5,7 +5,7 @@ before them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from lingua_core.llms.base import Usage
@@ -183,6 +183,10 @@ class SkeletonAnswer:
     notes: tuple[str, ...] = ()
     is_complete: bool = True
     metadata: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain data for JSON, if `metadata` is."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
