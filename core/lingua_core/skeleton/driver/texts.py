@@ -91,11 +91,15 @@ class PartReply:
         self._filter = self._make_filter() if self._make_filter else None
         self.text = ""
 
-    def settle(self) -> None:
-        """Nothing is to come any more: write what was kept back, or the better text that was given up."""
+    def settle(self, *, is_good: bool = True) -> None:
+        """Nothing is to come any more: write what was kept back.
+
+        Args:
+            is_good: Whether the last attempt ended well; else the longest text counts, though it was given up.
+        """
         self._flush()
         part = self._merge[self._index]
-        if not part.is_shown and len(self._abandoned) > len(part.text):
+        if not is_good and not part.is_shown and len(self._abandoned) > len(part.text):
             self._merge.replace(self._index, self._abandoned)
 
     def _flush(self) -> None:
@@ -140,8 +144,8 @@ class SectionsReply:
         self._splitter = self._make_splitter()
         self.text, self.last = "", None
 
-    def settle(self) -> None:
-        """Nothing is to come any more."""
+    def settle(self, *, is_good: bool = True) -> None:
+        """Nothing is to come any more; there is no other text, however the last attempt ended."""
         if self._splitter:
             self._write(self._splitter.finish().deltas)
         self._splitter = None

@@ -189,10 +189,12 @@ class PointWriter:
                 tag=tag,
             )
 
+        is_good = False
         try:
             outcome = await self._caller.run(self._llm, request, reply, seconds=self._options.point_deadline)
+            is_good = outcome.end in ("complete", "limit")
         finally:
-            reply.settle()
+            reply.settle(is_good=is_good)
         last = reply.last if isinstance(reply, SectionsReply) else points[0].index
         for state in states:
             part = self._merge[state.point.index]
