@@ -85,8 +85,9 @@ class PartReply:
 
     def restart(self) -> None:
         """Begin anew; the longest text so far is remembered."""
-        self._flush()
-        self._abandoned = max(self._abandoned, self._merge[self._index].text, key=len)
+        # What the filter holds back must not pass through the answer: it might be shown at once.
+        draft = self._merge[self._index].text + (self._filter.finish() if self._filter else "")
+        self._abandoned = max(self._abandoned, draft, key=len)
         self._merge.restart(self._index)
         self._filter = self._make_filter() if self._make_filter else None
         self.text = ""
@@ -95,7 +96,7 @@ class PartReply:
         """Nothing is to come any more: write what was kept back.
 
         Args:
-            is_good: Whether the last attempt ended well; else the longest text counts, though it was given up.
+            is_good: Whether the last attempt ended well; else the longest text counts, even if given up.
         """
         self._flush()
         part = self._merge[self._index]
