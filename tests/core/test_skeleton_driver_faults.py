@@ -25,9 +25,9 @@ from lingua_core.llms import ChatRequest, Fault, OpenAIChat, RandomFaults, Retry
 from lingua_core.llms.simulation import run_simulated
 from lingua_core.skeleton import AnswerDone, PointDelta, SkeletonAnswer
 
+TITLES = [f"Aspect {name}" for name in "ABCDEF"]
 POINTS = [
-    (f"Aspect {name}", f"Aspect {name} is a matter of thought, and of time, and it ends here{name}.")
-    for name in "ABCDEF"
+    (title, f"{title} is a matter of thought, and of time, and it ends as {title}.") for title in TITLES
 ]
 SKELETON = "\n".join(f"{i}. {title}" for i, (title, _) in enumerate(POINTS, 1))
 DIRECT = "It should consider many things, one after the other, and in the end decide."
@@ -45,11 +45,10 @@ HASTY = RetryPolicy(max_attempts=3, base_seconds=0.2, max_seconds=2.0)
 def reply(request: ChatRequest) -> str:
     if request.tag == "skeleton":
         return SKELETON
-    if request.tag == "fallback":
-        asked = re.findall(r"=== (\d+) ===", request.messages[-1].content)
-        if asked:
-            return "\n\n".join(f"=== {i} ===\n{POINTS[int(i) - 1][1]}" for i in dict.fromkeys(asked))
-    number = re.search(r"Write point (\d+)", "\n".join(m.content for m in request.messages))
+    text = "\n".join(message.content for message in request.messages if message.role == "user")
+    if asked := re.findall(r"=== (\d+) ===", text):
+        return "\n\n".join(f"=== {i} ===\n{POINTS[int(i) - 1][1]}" for i in dict.fromkeys(asked))
+    number = re.search(r"Write point (\d+)", text)
     return POINTS[int(number[1]) - 1][1] if number else DIRECT
 
 
@@ -68,9 +67,11 @@ def check(answer: SkeletonAnswer, *, shown: str) -> None:
         assert answer.text == DIRECT
 
 
-@pytest.mark.parametrize("prefill", [False, True])
-@pytest.mark.parametrize("rate", [0.05, 0.4])
-def test_a_thousand_questions_under_random_faults_all_come_to_an_end(rate: float, prefill: bool) -> None:
+@pytest.mark.parametrize(
+    ("questions", "rate", "prefill"),
+    [(1000, 0.05, False), (200, 0.05, True), (200, 0.4, False), (200, 0.4, True)],
+)
+def test_questions_under_random_faults_all_come_to_an_end(questions: int, rate: float, prefill: bool) -> None:
     llm = ScriptedLLM(
         reply,
         first_token_seconds=0.3,
@@ -111,15 +112,15 @@ def test_a_thousand_questions_under_random_faults_all_come_to_an_end(rate: float
         kinds["complete" if ended.is_complete else "partial"] += 1
 
     async def main() -> None:
-        await asyncio.gather(*(one(i) for i in range(1000)))
+        await asyncio.gather(*(one(i) for i in range(questions)))
         assert len(asyncio.all_tasks()) == 1
 
     run_simulated(main())
     assert llm.open_calls == 0
     assert llm.peak_concurrency <= 64
-    assert kinds["complete"] + kinds["partial"] == 1000
+    assert kinds["complete"] + kinds["partial"] == questions
     if rate == 0.05:
-        assert kinds["complete"] > 900
+        assert kinds["complete"] > 0.8 * questions
 
 
 @pytest.mark.parametrize(
@@ -206,7 +207,6 @@ def test_questions_over_http_under_random_faults_all_come_to_an_end(faulty: Faul
         finally:
             await model.aclose()
 
-    before = set(threading.enumerate())
     began = time.monotonic()
     if way == "async":
         asyncio.run(all_at_once())
@@ -217,7 +217,7 @@ def test_questions_over_http_under_random_faults_all_come_to_an_end(faulty: Faul
     assert len(ends) == 60
     assert sum(answer.is_complete for answer in ends) >= 50
     assert any(record.fault for record in faulty.records)
-    assert set(threading.enumerate()) <= before
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("lingua")]
 
 
 @pytest.mark.allow_hosts(["127.0.0.1"])

@@ -246,7 +246,7 @@ class PointWriter:
             if not state.is_missing:
                 self._finish_part(state)
                 continue
-            state.error = f"{error}; then, in the fallback call: {state.error}"
+            state.error = f"{error.rstrip('.')}; then, in the fallback call: {state.error}"
             if draft and not self._merge[state.point.index].text:
                 self._merge.write(state.point.index, draft)
 
@@ -262,7 +262,7 @@ class PointWriter:
 
     def _finish_part(self, state: PointState) -> None:
         if state.status == "truncated" and state.error:
-            self._note(f"Point {state.point.index} ends early: {state.error}.")
+            self._note(f"Point {state.point.index} ends early: {state.error.rstrip('.')}.")
         if not self._is_held_back(state):
             self._merge.finish(state.point.index)
 
