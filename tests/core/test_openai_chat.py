@@ -484,15 +484,23 @@ def test_url_and_key_come_from_the_environment(server: FaultServer, monkeypatch:
 # Time
 
 
-@pytest.mark.parametrize(("fault", "partial"), [("slow_start", ""), ("stall", HALF)])
+@pytest.mark.parametrize("fault", ["slow_start", "stall"])
 @all_ways
-def test_silence_ends_a_call(server: FaultServer, way: Way, fault: Any, partial: str) -> None:
+def test_silence_ends_a_call(server: FaultServer, way: Way, fault: Any) -> None:
     server.script(fault)
     with OpenAIChat("m", base_url=server.base_url, timeout=0.3) as model:
         with pytest.raises(LLMTimeoutError, match=r"0\.3 s of silence") as caught:
             way(model, request(timeout=30))
-        assert caught.value.partial == partial
+        assert HALF.startswith(caught.value.partial)  # not all of it on a machine that is busy
         assert server.wait_for(lambda: server.disconnects == 1)
+
+
+def test_a_call_that_was_too_slow_carries_what_had_arrived(chat: OpenAIChat, server: FaultServer) -> None:
+    chat.complete(request())
+    server.script("stall")
+    with pytest.raises(LLMTimeoutError) as caught:
+        chat.complete(request(timeout=1.0))
+    assert caught.value.partial == HALF
 
 
 @pytest.mark.parametrize("fault", ["slow_start", "stall", "endless"])
@@ -506,7 +514,8 @@ def test_a_call_ends_in_time_even_if_the_server_writes_for_ever(
     with pytest.raises(LLMTimeoutError, match=r"0\.3 s in all") as caught:
         way(chat, request(timeout=0.3))
     assert 0.3 <= time.monotonic() - started < 10
-    assert caught.value.partial.startswith("" if fault == "slow_start" else HALF)
+    text = caught.value.partial
+    assert text.startswith(HALF) if len(text) > len(HALF) else HALF.startswith(text)
     assert server.wait_for(lambda: server.disconnects == 1)
 
 
@@ -642,14 +651,14 @@ def test_connections_are_used_again(chat: OpenAIChat, server: FaultServer) -> No
 
 
 async def test_many_calls_run_at_once(chat: OpenAIChat, server: FaultServer) -> None:
-    server.start_seconds = 0.3
+    server.start_seconds = 1.0
     replies = await asyncio.gather(*[chat.acomplete(request(str(i))) for i in range(40)])
     assert [reply.text for reply in replies] == [TEXT] * 40
     assert server.peak == 40
 
 
 def test_many_threads_call_at_once(chat: OpenAIChat, server: FaultServer) -> None:
-    server.start_seconds = 0.3
+    server.start_seconds = 1.0
     with ThreadPoolExecutor(40) as pool:
         replies = list(pool.map(lambda i: chat.complete(request(str(i))).text, range(40)))
     assert replies == [TEXT] * 40
