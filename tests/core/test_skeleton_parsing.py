@@ -618,6 +618,13 @@ def test_a_skeleton_is_read_back_from_its_own_text(titles: list[str]) -> None:
     assert skeleton(plan.to_text()).points == plan.points
 
 
+@pytest.mark.parametrize("unit", ["\n", "[", "{", "1. ", "'", "- a\n", "<", "[\n", "a: [", "`", "(", "x"])
+def test_long_and_monotonous_texts_are_read_in_time_linear_in_their_length(unit: str) -> None:
+    result = parse_skeleton("1. A\n" + unit * 30_000)  # quadratic steps would take minutes
+    assert result.raw.endswith(unit)
+    assert parse_skeleton(unit * 30_000).raw.startswith(unit)
+
+
 @pytest.mark.parametrize(("name", "share"), [("arena_hard_answers", 0.9), ("mt_bench_answers", 0.9)])
 def test_whole_answers_of_models_are_recognised_as_such(shared_data: Path, name: str, share: float) -> None:
     with gzip.open(shared_data / "sot" / f"{name}.jsonl.gz", "rt", encoding="utf-8") as file:

@@ -62,8 +62,9 @@ class SkeletonOfThought:
         dependencies: "none": points are written independently. "infer": a conclusion waits for the others.
             "model": the model says in the skeleton what builds on what. A point gets the text of those that
             it builds on; one that failed is left out, with a note.
-        early_launch: Whether a point is launched before the skeleton is complete, knowing of the others
-            those that stand before it; otherwise it waits, and knows all.
+        early_launch: Whether points are launched before the skeleton is complete, knowing of the others
+            those that stand before them. Points for which there is no slot until then, and those that build
+            on others, know the whole skeleton; otherwise all wait, and know it.
         on_failure: What becomes of points that fail for good: "fallback": one further call writes them;
             "mark": the answer says so in their place; "raise": all calls end with an `AnswerError`. A direct
             answer that breaks off is an error only with "raise".

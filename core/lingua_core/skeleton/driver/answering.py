@@ -195,7 +195,7 @@ class Answering:
             return
         if not direct.text.strip():
             raise _NoAnswerError(outcome.reason) from outcome.error
-        self._note(f"The answer ends early: {outcome.reason}.")
+        self._note(f"The answer ends early: {outcome.reason.rstrip('.')}.")
         if outcome.end == "failed" and self.options.on_failure == "raise":
             raise _NoAnswerError(outcome.reason) from outcome.error
 
@@ -343,7 +343,8 @@ class Answering:
             is_complete = failure is None and (outcome is None or outcome.end == "complete")
         else:
             text = self._merge.text
-            is_complete = failure is None and all(
+            has_all = failure is None and not self._plan.was_cut
+            is_complete = has_all and all(
                 expansion.status in ("complete", "retried", "fallback") for expansion in expansions
             )
         has_text = any(e.text for e in expansions) if self._direct is None else bool(text.strip())

@@ -1,6 +1,7 @@
 """Every call of one answer: within the limit, in time, repeated where that helps, and accounted for."""
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -23,6 +24,8 @@ End = Literal["complete", "limit", "filtered", "late", "failed"]
 RUNAWAY_TOKENS = 65_536
 """Where a reply is cut that has no limit of its own."""
 _RUNAWAY_SLACK = 256
+_IDLE_MARGIN = 0.05
+"""Timers are not set again for every token: a call may time out by this share of its time too early."""
 
 
 class Reply(Protocol):
@@ -230,6 +233,7 @@ class _Attempt:
     async def _read(self) -> End:
         loop = asyncio.get_running_loop()
         timeout = asyncio.timeout_at(self._patience(loop))
+        since = loop.time()
         try:
             async with timeout:
                 async with _closing(self._open()) as chunks:
@@ -241,7 +245,9 @@ class _Attempt:
                         if self.reply.is_enough:
                             self.request.cancellation.cancel()
                             return "complete"
-                        timeout.reschedule(self._patience(loop))
+                        if loop.time() - since > (self.caller.idle_seconds or math.inf) * _IDLE_MARGIN:
+                            timeout.reschedule(self._patience(loop))
+                            since = loop.time()
         except (LLMError, asyncio.CancelledError):
             raise
         except Exception as error:

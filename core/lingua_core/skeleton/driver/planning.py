@@ -49,6 +49,7 @@ class PlanReply:
         on_answer: Called once when the text turns out to be an answer; gets all of it, and returns who gets
             what follows, or None if it is of no use.
         points: Those handed on.
+        was_cut: Whether the skeleton may lack points, for its text broke off.
     """
 
     make_parser: Callable[[], Parser]
@@ -58,6 +59,7 @@ class PlanReply:
     on_answer: Callable[[str], "Callable[[str], None] | None"]
     points: list[Point] = field(default_factory=list[Point])
     text: str = ""
+    was_cut: bool = False
     _parser: Parser = field(init=False)
     _held: Point | None = None
     _further: Callable[[str], None] | None = None
@@ -125,6 +127,7 @@ class PlanReply:
             why = outcome.reason if outcome is not None else "its time was up"
             note = f"The skeleton was cut short after {len(certain)} points: {why}."
             result = Skeleton(points=tuple(certain), notes=(note,), raw=self.text)
+            self.was_cut = True
         if isinstance(result, NoSkeleton):
             return result
         result = self._with_dependencies(result)

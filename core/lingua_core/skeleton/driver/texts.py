@@ -85,17 +85,22 @@ class PartReply:
 
     def restart(self) -> None:
         """Begin anew; the longest text so far is remembered."""
-        self._flush()
-        self._abandoned = max(self._abandoned, self._merge[self._index].text, key=len)
+        # What the filter holds back must not pass through the answer: it might be shown at once.
+        draft = self._merge[self._index].text + (self._filter.finish() if self._filter else "")
+        self._abandoned = max(self._abandoned, draft, key=len)
         self._merge.restart(self._index)
         self._filter = self._make_filter() if self._make_filter else None
         self.text = ""
 
-    def settle(self) -> None:
-        """Nothing is to come any more: write what was kept back, or the better text that was given up."""
+    def settle(self, *, is_good: bool = True) -> None:
+        """Nothing is to come any more: write what was kept back.
+
+        Args:
+            is_good: Whether the last attempt ended well; else the longest text counts, even if given up.
+        """
         self._flush()
         part = self._merge[self._index]
-        if not part.is_shown and len(self._abandoned) > len(part.text):
+        if not is_good and not part.is_shown and len(self._abandoned) > len(part.text):
             self._merge.replace(self._index, self._abandoned)
 
     def _flush(self) -> None:
@@ -140,8 +145,8 @@ class SectionsReply:
         self._splitter = self._make_splitter()
         self.text, self.last = "", None
 
-    def settle(self) -> None:
-        """Nothing is to come any more."""
+    def settle(self, *, is_good: bool = True) -> None:
+        """Nothing is to come any more; there is no other text, however the last attempt ended."""
         if self._splitter:
             self._write(self._splitter.finish().deltas)
         self._splitter = None

@@ -41,11 +41,11 @@ class ThoughtFilter:
         if end is None:
             self._held = self._held[-_LONGEST_TAG:]
             return ""
-        self._in_thought, self._held = False, self._held[end.end() :].lstrip()
+        self._in_thought, self._held = False, self._held[end.end() :]
         # Another block may follow.
         return self.feed("")
 
     def _let_go(self) -> str:
         self._is_open = False
         held, self._held = self._held, ""
-        return held
+        return held.lstrip()

@@ -143,11 +143,22 @@ class PointWriter:
 
     def _launch(self, states: Sequence[PointState]) -> None:
         if not self._is_stopped:
-            self._tasks.add(self._spawn(self._write(states)))
+            is_early = self._is_early(states)
+            self._tasks.add(self._spawn(self._write(states, is_early=is_early)))
 
-    async def _write(self, states: Sequence[PointState]) -> None:
+    def _is_early(self, states: Sequence[PointState]) -> bool:
+        """Whether these are written while the skeleton is: if that saves time, and they need no others.
+
+        A slot is the skeleton's own; who finds the others taken waits for it anyway, and may as well know
+        the whole skeleton. The rule knows no clock: what a point is asked does not depend on the weather.
+        """
+        needs_others = any(state.point.depends_on for state in states)
+        has_slot = len(self._tasks) < self._options.max_concurrency - 1
+        return self._options.early_launch and has_slot and not needs_others
+
+    async def _write(self, states: Sequence[PointState], *, is_early: bool) -> None:
         await self._is_allowed.wait()
-        if not self._options.early_launch:
+        if not is_early:
             await self._is_planned.wait()
         for state in states:
             for parent in state.point.depends_on:
@@ -157,7 +168,7 @@ class PointWriter:
             numbers = f"s {numbers}-{states[-1].point.index}"
         else:
             numbers = f" {numbers}"
-        outcome = await self._call(states, f"point{numbers}")
+        outcome = await self._call(states, f"point{numbers}", is_early=is_early)
         for state in states:
             if not state.is_missing:
                 self._finish_part(state)
@@ -167,7 +178,7 @@ class PointWriter:
                 # What there is of it may be written anew: it must not be shown when its turn comes.
                 self._merge[state.point.index].is_held = True
 
-    async def _call(self, states: Sequence[PointState], tag: str) -> Outcome:
+    async def _call(self, states: Sequence[PointState], tag: str, *, is_early: bool = False) -> Outcome:
         points = [state.point for state in states]
         self._tags[tag] = tuple(point.index for point in points)
         context = await self._asking.context_for(points)
@@ -178,21 +189,24 @@ class PointWriter:
             reply = SectionsReply(self._merge, self._tags[tag], lambda: self._asking.splitter(points))
 
         def request() -> ChatRequest:
-            plan = [state.point for state in self._states.values()]
+            known = [state.point for state in self._states.values()]
+            plan = [point for point in known if point.index <= points[-1].index] if is_early else known
             parents = self._parents(points)
             return self._asking.points(
                 points,
                 plan=plan,
-                is_whole=self._is_planned.is_set(),
+                is_whole=not is_early,
                 parents=parents,
                 context=context,
                 tag=tag,
             )
 
+        is_good = False
         try:
             outcome = await self._caller.run(self._llm, request, reply, seconds=self._options.point_deadline)
+            is_good = outcome.end in ("complete", "limit")
         finally:
-            reply.settle()
+            reply.settle(is_good=is_good)
         last = reply.last if isinstance(reply, SectionsReply) else points[0].index
         for state in states:
             part = self._merge[state.point.index]
@@ -232,7 +246,7 @@ class PointWriter:
             if not state.is_missing:
                 self._finish_part(state)
                 continue
-            state.error = f"{error}; then, in the fallback call: {state.error}"
+            state.error = f"{error.rstrip('.')}; then, in the fallback call: {state.error}"
             if draft and not self._merge[state.point.index].text:
                 self._merge.write(state.point.index, draft)
 
@@ -248,7 +262,7 @@ class PointWriter:
 
     def _finish_part(self, state: PointState) -> None:
         if state.status == "truncated" and state.error:
-            self._note(f"Point {state.point.index} ends early: {state.error}.")
+            self._note(f"Point {state.point.index} ends early: {state.error.rstrip('.')}.")
         if not self._is_held_back(state):
             self._merge.finish(state.point.index)
 

@@ -61,6 +61,8 @@ class EchoStripper:
             return self._pass(text)
         # One by one, so that the decision falls at the same character however the text is cut.
         for at, character in enumerate(text):
+            if character.isspace() and not self._head:
+                continue
             self._head += character
             if self._in_thought:
                 self._leave_thought()

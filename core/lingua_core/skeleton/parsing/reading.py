@@ -23,6 +23,7 @@ _FEWEST_POINTS = 3
 """While a list is shorter, it is measured as if it had so many points: the first may be the longest."""
 _LONGEST_TAG = 40
 _LOOK_AGAIN = 64
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _LONE_END = re.compile(rf"\s*(?:{THOUGHT_END.pattern})", re.IGNORECASE)
 
 
@@ -79,16 +80,24 @@ class Reading:
 
     def feed(self, text: str) -> None:
         """Read on."""
-        self._buffer += text
-        while not self.is_done and self._step():
-            pass
-        if self.is_done:
-            self._buffer = ""
+        # Line by line, so that the buffer stays short: what is left of it is copied at every step.
+        for piece in _LINE.findall(text):
+            if not piece.strip() and not self._buffer.strip() and piece.endswith("\n") and self.json is None:
+                self._buffer = ""
+                continue
+            self._buffer += piece
+            while not self.is_done and self._step():
+                pass
+            if self.is_done:
+                self._buffer = ""
+                return
 
     def finish(self) -> None:
         """Read the rest, as if a line ended here."""
         self._at_end = True
-        self.feed("\n")
+        self._buffer += "\n"
+        while not self.is_done and self._step():
+            pass
         if self.json is not None and not self.json.is_closed:
             self.json.finish()
         if not self._has_json:
