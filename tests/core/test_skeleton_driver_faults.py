@@ -21,7 +21,15 @@ from lingua_core.errors import (
     LLMResponseError,
     LLMServerError,
 )
-from lingua_core.llms import ChatRequest, Fault, OpenAIChat, RandomFaults, RetryPolicy, ScriptedLLM
+from lingua_core.llms import (
+    ChatRequest,
+    ConcurrencyLimit,
+    Fault,
+    OpenAIChat,
+    RandomFaults,
+    RetryPolicy,
+    ScriptedLLM,
+)
 from lingua_core.llms.simulation import run_simulated
 from lingua_core.skeleton import AnswerDone, PointDelta, SkeletonAnswer
 
@@ -77,14 +85,15 @@ def test_questions_under_random_faults_all_come_to_an_end(questions: int, rate: 
         first_token_seconds=0.3,
         token_seconds=0.02,
         faults=RandomFaults(rate, seed=11, kinds=KINDS),
-        max_concurrency=64,
         supports_prefill=prefill,
     )
+    limit = ConcurrencyLimit(64)
     choices = ("fallback", "mark", "raise")
     engines = [
         SkeletonOfThought(
             llm,
             router="always",
+            limit=limit,
             retry=HASTY,
             on_failure=choice,
             failure_mark="(missing)",
@@ -117,10 +126,11 @@ def test_questions_under_random_faults_all_come_to_an_end(questions: int, rate: 
 
     run_simulated(main())
     assert llm.open_calls == 0
-    assert llm.peak_concurrency <= 64
+    assert llm.peak_concurrency == 64
+    assert limit.in_use == 0
     assert kinds["complete"] + kinds["partial"] == questions
     if rate == 0.05:
-        assert kinds["complete"] > 0.8 * questions
+        assert kinds["complete"] > 0.8 * questions, kinds
 
 
 @pytest.mark.parametrize(
