@@ -5,9 +5,15 @@ import random
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from dataclasses import replace
 
+from lingua_core.compression import PromptCompressor
+from lingua_core.documents import Document, as_documents
+from lingua_core.errors import InputError
 from lingua_core.llms.base import LLM, Message
 from lingua_core.llms.limits import ConcurrencyLimit
 from lingua_core.llms.retrying import RetryPolicy
+from lingua_core.skeleton.documents import ContextMode, ContextOptions, DocumentContexts
+from lingua_core.skeleton.documents.accounting import accounting
+from lingua_core.skeleton.driver.accounting import CountTokens
 from lingua_core.skeleton.driver.answering import Answering
 from lingua_core.skeleton.driver.asking import Asking
 from lingua_core.skeleton.driver.calls import Caller
@@ -80,6 +86,8 @@ class SkeletonOfThought:
             shown at the end.
         repeats: Whether sentences that repeat an earlier point are kept, noted, or removed. For removing
             them, all points but the first are shown at the end.
+        compressor: Cuts documents for each call; None for the embedded extractor.
+        contexts: How documents become contexts: options, or the name of a mode.
         token_counter: Counts tokens where the model does not say what it used: see
             `PromptCompressor(token_counter=...)`; None for an estimate by length.
 
@@ -116,9 +124,15 @@ class SkeletonOfThought:
         route_alongside: bool = False,
         stitch: bool = False,
         repeats: Repeats = "note",
+        compressor: PromptCompressor | None = None,
+        contexts: ContextOptions | ContextMode | None = None,
         token_counter: str | Callable[[str], int] | TokenCounter | None = None,
     ) -> None:
         self.llm = checked_llm(llm)
+        self._compressor = compressor
+        self.contexts = (
+            contexts if isinstance(contexts, ContextOptions) else ContextOptions(mode=contexts or "auto")
+        )
         self.options = DriverOptions(
             max_concurrency=max_concurrency,
             max_points=max_points,
@@ -155,6 +169,7 @@ class SkeletonOfThought:
         *,
         history: Sequence[Message] = (),
         context: str | ContextProvider = "",
+        documents: Sequence[str | Document] | None = None,
         max_tokens: int | None = None,
     ) -> SkeletonAnswer:
         """The answer, at its end.
@@ -163,13 +178,17 @@ class SkeletonOfThought:
             question: What is asked.
             history: The conversation before: the questions and the final answers.
             context: What it is answered from: one text, or what gives each call its own.
+            documents: Instead of `context`: documents to answer from and to cite. The skeleton is planned on a
+                compressed view of them, and each point is written from what bears on it; see `contexts`.
             max_tokens: Of a direct answer, instead of the engine's; "auto" answers directly if it is small.
 
         Raises:
             InputError: If an argument cannot be used.
             AnswerError: If there is no answer.
         """
-        return run_blocking(self._prepare(question, history, context, max_tokens, threaded))
+        return run_blocking(
+            self._prepare(question, history, self._source(context, documents), max_tokens, threaded)
+        )
 
     async def aanswer(
         self,
@@ -177,10 +196,11 @@ class SkeletonOfThought:
         *,
         history: Sequence[Message] = (),
         context: str | ContextProvider = "",
+        documents: Sequence[str | Document] | None = None,
         max_tokens: int | None = None,
     ) -> SkeletonAnswer:
         """`answer` in the caller's event loop."""
-        run = self._prepare(question, history, context, max_tokens, on_the_loop)
+        run = self._prepare(question, history, self._source(context, documents), max_tokens, on_the_loop)
         return await run(lambda event: None)
 
     def stream(
@@ -189,6 +209,7 @@ class SkeletonOfThought:
         *,
         history: Sequence[Message] = (),
         context: str | ContextProvider = "",
+        documents: Sequence[str | Document] | None = None,
         max_tokens: int | None = None,
     ) -> Generator[Event]:
         """The answer as it is written: `RouteChosen`, `SkeletonReady`, `PointDelta`s, `AnswerDone`.
@@ -196,7 +217,9 @@ class SkeletonOfThought:
         The deltas, joined, are the answer's text, also if an `AnswerError` ends the stream. A consumer that
         is slow holds nothing up. Arguments are those of `answer`, and are checked at once.
         """
-        return stream_events(self._prepare(question, history, context, max_tokens, threaded))
+        return stream_events(
+            self._prepare(question, history, self._source(context, documents), max_tokens, threaded)
+        )
 
     def astream(
         self,
@@ -204,10 +227,13 @@ class SkeletonOfThought:
         *,
         history: Sequence[Message] = (),
         context: str | ContextProvider = "",
+        documents: Sequence[str | Document] | None = None,
         max_tokens: int | None = None,
     ) -> AsyncGenerator[Event]:
         """`stream` in the caller's event loop."""
-        return astream_events(self._prepare(question, history, context, max_tokens, on_the_loop))
+        return astream_events(
+            self._prepare(question, history, self._source(context, documents), max_tokens, on_the_loop)
+        )
 
     def estimate(
         self,
@@ -229,16 +255,18 @@ class SkeletonOfThought:
         return estimate(
             own,
             context_tokens=count(context),
-            lengths=replace(lengths, instructions=self._instructions(question, own, lengths)),
+            lengths=replace(lengths, instructions=self._instructions(question, own, lengths, count)),
             prices=prices,
             speeds=speeds,
             points_per_request=self.options.points_per_request,
             max_concurrency=self.options.max_concurrency,
         )
 
-    def _instructions(self, question: str, own: int, lengths: Lengths) -> tuple[int, int, int]:
+    def _instructions(
+        self, question: str, own: int, lengths: Lengths, count: CountTokens
+    ) -> tuple[int, int, int]:
         points = tuple(Point(index=i, text="-") for i in range(1, len(lengths.points) + 1))
-        prompts, count = self.prompts, self.options.count_tokens
+        prompts = self.prompts
         requests = (
             prompts.skeleton_request(question, max_points=self.options.max_points).messages,
             prompts.point_request(question, Skeleton(points=points[:1]), points[:1]).messages,
@@ -251,7 +279,7 @@ class SkeletonOfThought:
         self,
         question: Question,
         history: Sequence[Message],
-        context: str | ContextProvider,
+        source: "str | ContextProvider | tuple[Document, ...]",
         max_tokens: int | None,
         transport: Transport,
     ) -> Run:
@@ -260,17 +288,33 @@ class SkeletonOfThought:
         if max_tokens is not None and max_tokens != options.max_tokens:
             options = replace(options, max_tokens=max_tokens)
             router = choose_router(self._router_spec, self.llm, max_tokens=max_tokens)
-        provider = FixedContext(context) if isinstance(context, str) else context
+        prompts = self.prompts
+        if isinstance(source, tuple):
+            prompts = prompts.for_documents()
+            provider: ContextProvider = self._document_contexts(source, text)
+        else:
+            provider = FixedContext(source) if isinstance(source, str) else source
         has_documents = provider != FixedContext("")
         asking = Asking(
             question=text,
             history=turns,
             context=provider,
-            prompts=self.prompts,
+            prompts=prompts,
             llm=self.llm,
             options=options,
         )
         asking.check()
+
+        def credit(answer: SkeletonAnswer) -> SkeletonAnswer:
+            if not isinstance(provider, DocumentContexts):
+                return answer
+            account = accounting(
+                provider,
+                asking.asked,
+                written=answer.text,
+                direct=lambda context: prompts.direct_request(text, context=context, history=turns),
+            )
+            return replace(provider.credit(answer), accounting=account)
 
         async def run(emit: Emit) -> SkeletonAnswer:
             now = asyncio.get_running_loop().time()
@@ -286,7 +330,45 @@ class SkeletonOfThought:
             )
             deciding = Deciding(router=router, question=text, has_documents=has_documents)
             return await Answering(
-                llm=self.llm, caller=caller, asking=asking, deciding=deciding, options=options, emit=emit
+                llm=self.llm,
+                caller=caller,
+                asking=asking,
+                deciding=deciding,
+                options=options,
+                emit=emit,
+                credit=credit,
             ).run()
 
         return run
+
+    def _source(
+        self, context: str | ContextProvider, documents: Sequence[str | Document] | None
+    ) -> "str | ContextProvider | tuple[Document, ...]":
+        if documents is None:
+            return context
+        if context != "":
+            raise InputError("Give context or documents, not both: add the context to the documents.")
+        given = as_documents(documents)
+        if not any(document.text.strip() for document in given):
+            raise InputError(
+                f"documents holds no text ({len(given)} documents). Leave it out to answer without."
+            )
+        return given
+
+    def _document_contexts(self, documents: tuple[Document, ...], question: str) -> DocumentContexts:
+        compressor = self._compressor or PromptCompressor()
+        return DocumentContexts(
+            documents, compressor, self.contexts, overhead=self._overhead(question, compressor)
+        )
+
+    def _overhead(self, question: str, compressor: PromptCompressor) -> int:
+        """Tokens of all prompts of an answer beside contexts, less those of a direct one."""
+        points = self.contexts.expected_points
+        lengths = Lengths()
+        counter = compressor.token_counter
+        own = counter.count([question])[0]
+        skeleton, point, direct = self._instructions(
+            question, own, lengths, lambda text: counter.count([text])[0]
+        )
+        plan = points * lengths.title
+        return skeleton + own + points * (point + own + plan) - direct - own

@@ -52,6 +52,7 @@ class Answering:
         deciding: Whether there is to be a skeleton.
         options: How.
         emit: Gets the events.
+        credit: Adds to the answer what only its context knows.
     """
 
     llm: LLM
@@ -60,6 +61,7 @@ class Answering:
     deciding: Deciding
     options: DriverOptions
     emit: Callable[[Event], None]
+    credit: Callable[[SkeletonAnswer], SkeletonAnswer] = lambda answer: answer
     _merge: Merge = field(init=False)
     _writer: PointWriter = field(init=False)
     _plan: PlanReply = field(init=False)
@@ -364,6 +366,7 @@ class Answering:
             notes=tuple(self._notes),
             is_complete=is_complete,
         )
+        answer = self.credit(answer)
         if has_text and not isinstance(failure, PointFailed | _NoAnswerError):
             self.emit(AnswerDone(answer=answer))
             return answer

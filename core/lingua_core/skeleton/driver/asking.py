@@ -31,6 +31,7 @@ class Asking:
         prompts: The templates.
         llm: Whom is asked: it decides whether replies are begun for it, or held to a schema.
         options: Limits and sampling.
+        asked: All requests that were worded so far.
     """
 
     question: str
@@ -39,6 +40,7 @@ class Asking:
     prompts: SkeletonPrompts
     llm: LLM
     options: DriverOptions
+    asked: list[ChatRequest] = field(default_factory=list[ChatRequest])
     _skeleton_context: str = field(init=False, default="")
     _direct_context: str = field(init=False, default="")
     _prefix: str = field(init=False, default="")
@@ -192,7 +194,7 @@ class Asking:
         json_schema: Mapping[str, Any] | None = None,
         prefix_key: str | None = None,
     ) -> ChatRequest:
-        return ChatRequest(
+        request = ChatRequest(
             messages=messages,
             max_tokens=max_tokens,
             stop=stop,
@@ -203,3 +205,5 @@ class Asking:
             tag=tag,
             prefix_key=prefix_key,
         )
+        self.asked.append(request)
+        return request
