@@ -381,6 +381,9 @@ NO_SYSTEM = (
 )
 FORGETS_SYSTEM = "{% for m in messages if m.role != 'system' %}[{{ m.role }}]{{ m.content }}{% endfor %}"
 TALK = (Message("system", "Be brief."), Message("user", "Name a fish."))
+BEGUN = Message("assistant", "A fish is")
+SYSTEM_SAID = "<|im_start|>system\nBe brief.<|im_end|>\n"
+USER_SAID = "<|im_start|>user\nName a fish.<|im_end|>\n"
 
 
 def prompt_of(template: str | None, asked: ChatRequest, **tokens: Any) -> str:
@@ -404,16 +407,21 @@ def prompt_of(template: str | None, asked: ChatRequest, **tokens: Any) -> str:
 @pytest.mark.parametrize(
     ("template", "turns", "prefill", "wanted"),
     [
-        (CHATML, TALK, False, "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nName a fish.<|im_end|>\n<|im_start|>assistant\n"),
-        (CHATML, (TALK[1], Message("assistant", "A fish is")), True, "<|im_start|>user\nName a fish.<|im_end|>\n<|im_start|>assistant\nA fish is"),
+        (CHATML, TALK, False, f"{SYSTEM_SAID}{USER_SAID}<|im_start|>assistant\n"),
+        (CHATML, (*TALK, BEGUN), True, f"{SYSTEM_SAID}{USER_SAID}<|im_start|>assistant\nA fish is"),
         (NO_SYSTEM, TALK, False, "[user]Be brief.\n\nName a fish."),
         (FORGETS_SYSTEM, TALK, False, "[user]Be brief.\n\nName a fish."),
         (None, TALK, False, "<s>Be brief.\n\nName a fish."),
-        (None, (TALK[1], Message("assistant", "1.")), True, "<s>Name a fish.\n\n1."),
-        (None, (*TALK, Message("assistant", "Cod."), Message("user", "Two?")), False, "<s>Be brief.\n\nUser: Name a fish.\n\nAssistant: Cod.\n\nUser: Two?\n\nAssistant:"),
+        (None, (TALK[1], BEGUN), True, "<s>Name a fish.\n\nA fish is"),
+        (
+            None,
+            (*TALK, BEGUN, Message("user", "Go on?")),
+            False,
+            "<s>Be brief.\n\nUser: Name a fish.\n\nAssistant: A fish is\n\nUser: Go on?\n\nAssistant:",
+        ),
     ],
     ids=["template", "prefill", "no system", "system dropped", "plain", "plain prefill", "plain dialogue"],
-)  # fmt: skip
+)
 def test_prompts_are_what_the_template_or_the_plain_form_says(
     template: str | None, turns: tuple[Message, ...], prefill: bool, wanted: str
 ) -> None:
@@ -777,5 +785,25 @@ def test_an_interpreter_ends_while_the_thread_decodes() -> None:
 
 
 def test_importing_the_package_of_models_loads_no_torch() -> None:
-    code = "import sys, lingua_core.llms, lingua_core.llms.huggingface as h; h.HuggingFaceChat('x')\nsys.exit('torch' in sys.modules)"
+    code = (
+        "import sys\n"
+        "from lingua_core.llms import HuggingFaceChat\n"
+        "HuggingFaceChat('some/model')\n"
+        "sys.exit('torch' in sys.modules)\n"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_bench_reports_every_arm() -> None:
+    from lingua_core.bench.local_decoding import Shape, measure_local
+
+    shape = Shape(name="tiny", hidden=16, middle=32, layers=1, heads=2, vocabulary=1024)
+    figures = list(measure_local(shape=shape, prefixes=(40,), points=(2, 3), skeleton=4, repeats=1))
+    assert [figure.reference_name for figure in figures] == [
+        "one by one",
+        "together, nothing shared",
+        "padded generate",
+        "nothing shared",
+        "points wait for the skeleton's end",
+    ]
+    assert all(figure.value and figure.reference for figure in figures)

@@ -92,7 +92,13 @@ class _Arms:
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, *, prefix: int, points: Sequence[int], skeleton: int
+        self,
+        model: Any,  # noqa: ANN401  # transformers' own
+        tokenizer: Any,  # noqa: ANN401
+        *,
+        prefix: int,
+        points: Sequence[int],
+        skeleton: int,
     ) -> None:
         self.prefix, self.points, self.skeleton = prefix, tuple(points), skeleton
         self._model = model

@@ -42,7 +42,7 @@ class Attention:
         declared = set(getattr(config, "layer_types", None) or ()) & {"chunked_attention"}
         if declared or getattr(config, "attention_chunk_size", None):
             return None
-        way = getattr(model.config, "_attn_implementation", None)
+        way = getattr(config, "_attn_implementation", None)
         if way not in ("sdpa", "eager"):
             return None
         try:

@@ -78,9 +78,10 @@ class _SlotLayer(CacheLayerMixin):
         self.values = self._fitting(self.values, value_states)
         self.is_initialized = True
         rows = torch.arange(aim.first, aim.last, device=key_states.device)[:, None]
+        columns = aim.columns.to(key_states.device)  # layers may lie on several devices
         # Indexed dimensions come first: (slots, tokens, heads, width).
-        self.keys[rows, :, aim.columns] = key_states.transpose(1, 2)
-        self.values[rows, :, aim.columns] = value_states.transpose(1, 2)
+        self.keys[rows, :, columns] = key_states.transpose(1, 2)
+        self.values[rows, :, columns] = value_states.transpose(1, 2)
         seen = slice(aim.first, aim.last), slice(None), slice(0, aim.width)
         return self.keys[seen], self.values[seen]
 

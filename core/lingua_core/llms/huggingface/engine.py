@@ -97,13 +97,16 @@ class DecodingEngine:
         """Have rows join as soon as there is room; all of them at the same step if there is enough."""
         if os.getpid() != self._process:
             self._begin_anew()
+        if not rows:
+            return
         with self._changed:
-            self._waiting.extend(rows)
             if self._thread is None:
                 self._closing = False
-                self._thread = threading.Thread(target=self._work, name="lingua-decoding", daemon=True)
+                thread = threading.Thread(target=self._work, name="lingua-decoding", daemon=True)
+                thread.start()  # fails when the interpreter is about to end
+                self._thread = thread
                 _ENGINES.add(self)
-                self._thread.start()
+            self._waiting.extend(rows)
             self._changed.notify()
 
     def close(self) -> None:
