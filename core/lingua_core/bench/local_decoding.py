@@ -19,7 +19,7 @@ from lingua_core.llms.base import ChatRequest, Message
 from lingua_core.llms.huggingface import HuggingFaceChat
 from lingua_core.models.hugging_face import DType
 
-__all__ = ["LLAMA_7B", "LLAMA_100M", "PAPER_POINTS", "Shape", "measure_local"]
+__all__ = ["LLAMA_LARGE", "LLAMA_SMALL", "PAPER_POINTS", "Shape", "measure_local"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +43,8 @@ class Shape:
     vocabulary: int = 32_000
 
 
-LLAMA_100M = Shape(name="100M parameters", hidden=640, middle=1792, layers=12, heads=10)
-LLAMA_7B = Shape(name="7B parameters", hidden=4096, middle=11_008, layers=32, heads=32)
+LLAMA_SMALL = Shape(name="100M parameters", hidden=640, middle=1792, layers=12, heads=10)
+LLAMA_LARGE = Shape(name="7B parameters", hidden=4096, middle=11_008, layers=32, heads=32)
 PAPER_POINTS = (62, 68, 75, 83, 92, 104, 118)
 """Tokens of seven points, within the paper's range."""
 _SKELETON = 50
@@ -54,7 +54,7 @@ _OWN = 24
 
 def measure_local(
     *,
-    shape: Shape = LLAMA_100M,
+    shape: Shape = LLAMA_SMALL,
     device: str = "auto",
     dtype: DType = "auto",
     prefixes: Sequence[int] = (600, 100),

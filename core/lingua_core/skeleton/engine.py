@@ -178,8 +178,8 @@ class SkeletonOfThought:
             question: What is asked.
             history: The conversation before: the questions and the final answers.
             context: What it is answered from: one text, or what gives each call its own.
-            documents: Instead of `context`: documents to answer from and to cite. The skeleton is planned on a
-                compressed view of them, and each point is written from what bears on it; see `contexts`.
+            documents: Instead of `context`: documents to answer from and to cite. The skeleton is planned
+                on a compressed view of them, and each point written from what bears on it; see `contexts`.
             max_tokens: Of a direct answer, instead of the engine's; "auto" answers directly if it is small.
 
         Raises:
