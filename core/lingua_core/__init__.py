@@ -29,6 +29,7 @@ from lingua_core.pruning.plan import ModelSource
 from lingua_core.recovery import Recovered
 from lingua_core.results import CompressedDocument, CompressionResult, Note, ScoredSegment
 from lingua_core.segmentation import Segment, Segmenter, TextSegmenter
+from lingua_core.skeleton.engine import SkeletonOfThought
 from lingua_core.tokens import TokenCounter
 
 __version__ = "0.1.0"
@@ -58,6 +59,7 @@ __all__ = [
     "ScorerError",
     "Segment",
     "Segmenter",
+    "SkeletonOfThought",
     "Span",
     "TextSegmenter",
     "TokenCounter",

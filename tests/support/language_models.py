@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 TEXT = (
     "The harbour of Varno was opened in 1887 by Ada Marsh, who had built two bridges before. Ships came "
@@ -28,8 +28,11 @@ SIZES: dict[str, Any] = {
 }
 
 
-def byte_tokenizer(*, begins: bool) -> Any:
-    """Byte-level BPE, with or without a token that begins every text."""
+def byte_tokenizer(*, begins: bool, decodes: bool = False) -> Any:
+    """Byte-level BPE, with or without a token that begins every text.
+
+    Without a decoder, decoded text is the tokens themselves with spaces between them.
+    """
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
@@ -43,6 +46,8 @@ def byte_tokenizer(*, begins: bool) -> Any:
     tokenizer.train_from_iterator([TEXT], trainer)
     if begins:
         tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    if decodes:
+        tokenizer.decoder = decoders.ByteLevel()
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", unk_token="<unk>")
 
 
@@ -64,7 +69,8 @@ def language_model(kind: str = "llama", *, seed: int = 0, **sizes: Any) -> tuple
     """A model and its tokenizer.
 
     Kinds: "llama" (begins texts), "llama-sentencepiece", "gpt2" (does not begin texts), "gemma2" (sliding
-    windows, capped logits), "granite" (scaled logits), "opt" (learnt positions).
+    windows, capped logits), "granite" (scaled logits), "opt" (learnt positions), "qwen2" (biases), "qwen3"
+    (normalized queries and keys), "mistral" (a sliding window in every layer), "mamba" (recurrent).
     """
     import torch
     import transformers as hf
@@ -92,6 +98,19 @@ def language_model(kind: str = "llama", *, seed: int = 0, **sizes: Any) -> tuple
             word_embed_proj_dim=32, bos_token_id=1, eos_token_id=2, pad_token_id=3,
         )  # fmt: skip
         return hf.OPTForCausalLM(config).eval(), byte_tokenizer(begins=True)
+    if kind in ("qwen2", "qwen3"):
+        name = kind.capitalize()
+        config = getattr(hf, f"{name}Config")(**given, head_dim=8)
+        return getattr(hf, f"{name}ForCausalLM")(config).eval(), byte_tokenizer(begins=True)
+    if kind == "mistral":
+        config = hf.MistralConfig(**given, sliding_window=24)
+        return hf.MistralForCausalLM(config).eval(), byte_tokenizer(begins=True)
+    if kind == "mamba":
+        config = hf.MambaConfig(
+            vocab_size=given["vocab_size"], hidden_size=32, state_size=8, num_hidden_layers=2, bos_token_id=1,
+            eos_token_id=2, pad_token_id=3, initializer_range=0.4,
+        )  # fmt: skip
+        return hf.MambaForCausalLM(config).eval(), byte_tokenizer(begins=True)
     model = hf.LlamaForCausalLM(hf.LlamaConfig(**given)).eval()
     tokenizer = sentencepiece_tokenizer() if kind == "llama-sentencepiece" else byte_tokenizer(begins=True)
     return model, tokenizer

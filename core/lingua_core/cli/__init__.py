@@ -1,4 +1,4 @@
-"""The command line: `lingua compress`, `lingua demo`, `lingua bench`, `lingua train`.
+"""The command line: `lingua compress`, `lingua answer`, `lingua demo`, `lingua bench`, `lingua train`.
 
 Results go to stdout, everything else to stderr. Exit codes are in `lingua_core.cli.ending`.
 """
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lingua_core.bench import cli as bench
-from lingua_core.cli import compress, demo, train
+from lingua_core.cli import answer, compress, demo, train
 from lingua_core.cli.ending import INTERRUPTED
 
 __all__ = ["app", "main"]
@@ -19,7 +19,8 @@ def app() -> typer.Typer:
     """Build the application; commands import what they need when they run."""
     lingua = typer.Typer(
         name="lingua",
-        help="Cheaper RAG prompts: retrieved text cut to what matters for the question.",
+        help="Cheaper RAG prompts and faster long answers: retrieved text cut to what matters, and points "
+        "written in parallel.",
         no_args_is_help=True,
         rich_markup_mode="markdown",
         pretty_exceptions_enable=False,
@@ -27,7 +28,8 @@ def app() -> typer.Typer:
     )
     lingua.callback()(_options)
     lingua.command("compress")(compress.compress)
-    lingua.command("demo")(demo.demo)
+    lingua.command("answer")(answer.answer)
+    lingua.add_typer(demo.app(), name="demo")
     lingua.add_typer(train.app(), name="train")
     lingua.add_typer(bench.app, name="bench")
     return lingua

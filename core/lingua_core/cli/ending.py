@@ -6,6 +6,7 @@
 | 1 | nothing was kept, though there was something to keep (as `grep` says that nothing matched) |
 | 2 | the command line, an input or the environment cannot be used |
 | 3 | an input could not be read, so nothing was done |
+| 4 | an answer is incomplete; what there is was printed |
 | 130 | interrupted |
 | 141 | whoever read stdout stopped reading |
 """
@@ -22,6 +23,7 @@ from lingua_core.errors import InputError, LinguaError
 from lingua_core.unicode import encodable
 
 __all__ = [
+    "INCOMPLETE",
     "INTERRUPTED",
     "NOTHING_KEPT",
     "PIPE_CLOSED",
@@ -38,6 +40,7 @@ __all__ = [
 NOTHING_KEPT = 1
 UNUSABLE = 2
 UNREADABLE = 3
+INCOMPLETE = 4
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from lingua_core.cli.ending import printable, say, stderr_is_terminal
 from lingua_core.results import CompressedDocument, CompressionResult
 
-__all__ = ["name_of", "show_statistics", "waiting", "warn"]
+__all__ = ["name_of", "show_statistics", "styled", "waiting", "warn"]
 
 _MOST_NAMES = 20
 
@@ -26,24 +26,24 @@ def waiting(message: str, *, quiet: bool) -> Generator[None]:
 def warn(messages: Sequence[str], *, label: str = "warning") -> None:
     """One line each on stderr."""
     for message in messages:
-        _styled(f"{label}: ", message, style="yellow")
+        styled(f"{label}: ", message, style="yellow")
 
 
 def show_statistics(result: CompressionResult) -> None:
     """Tokens, documents and notes."""
     times = f"{result.ratio:.1f} times smaller" if result.compressed_tokens else "nothing kept"
     figures = f"{result.origin_tokens:,} -> {result.compressed_tokens:,} tokens"
-    _styled(
+    styled(
         figures, f" ({times}, {result.rate:.1%} kept), counted by {result.token_counter}", style="bold green"
     )
     total = len(result.documents) + len(result.dropped)
-    _styled("", f"{len(result.documents)} of {total} documents kept{_names(result.dropped)}")
+    styled("", f"{len(result.documents)} of {total} documents kept{_names(result.dropped)}")
     if result.query is None:
-        _styled("", "no question given: kept what is most informative by itself (see --query)")
+        styled("", "no question given: kept what is most informative by itself (see --query)")
     names = {document.index: name_of(document) for document in (*result.documents, *result.dropped)}
     for note in result.notes:
         about = f"{names[note.document]}: " if note.document in names else ""
-        _styled("note: ", about + note.message, style="yellow")
+        styled("note: ", about + note.message, style="yellow")
 
 
 def name_of(document: CompressedDocument) -> str:
@@ -59,7 +59,7 @@ def _names(dropped: Sequence[CompressedDocument]) -> str:
     return f"; dropped: {listed}" + (f" and {more} more (--json lists all)" if more > 0 else "")
 
 
-def _styled(head: str, rest: str, *, style: str = "") -> None:
+def styled(head: str, rest: str, *, style: str = "") -> None:
     """A line whose head is decorated if stderr is a terminal that wants it."""
     if not stderr_is_terminal():
         say(head + rest)

@@ -5,14 +5,17 @@ before them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+from lingua_core.documents import Span
 from lingua_core.llms.base import Usage
 
 __all__ = [
+    "Accounting",
     "AnswerDone",
     "Call",
+    "Citation",
     "Event",
     "Expansion",
     "ExpansionStatus",
@@ -101,7 +104,7 @@ class Call:
     """One request, for the timeline. Seconds count from the beginning of the answer.
 
     Attributes:
-        tag: What it was for: "skeleton", "point 3", "points 4-6", "direct", "stitch", "fallback".
+        tag: What it was for: "router", "skeleton", "point 3", "points 4-6", "direct", "stitch", "fallback".
         started: When it was sent.
         first_token: When the first text arrived; None if none did.
         ended: When it was over.
@@ -120,6 +123,51 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Citation:
+    """A document that a text was written from.
+
+    Attributes:
+        number: Its place in the input, from 1: what stands in brackets in the text.
+        id: The caller's identifier.
+        title: Its title.
+        spans: What of its text was read: sorted, disjoint character spans.
+        score: Its relevance, from the compressor.
+    """
+
+    number: int
+    id: str | None
+    title: str | None
+    spans: tuple[Span, ...]
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accounting:
+    """What an answer over documents read, beside what a direct one would have.
+
+    All numbers are of one counter, so that they can be compared; `usage` has what the model itself counted.
+
+    Attributes:
+        prompt_tokens: Of all calls.
+        context_tokens: Of these, of contexts.
+        completion_tokens: Written by all calls.
+        direct_prompt_tokens: Of one direct call with the documents as they are.
+        direct_compressed_prompt_tokens: Of one direct call with the documents cut to the same budget.
+    """
+
+    prompt_tokens: int
+    context_tokens: int
+    completion_tokens: int
+    direct_prompt_tokens: int
+    direct_compressed_prompt_tokens: int
+
+    @property
+    def ratio(self) -> float:
+        """Prompt tokens against those of one direct call with the documents as they are."""
+        return self.prompt_tokens / max(1, self.direct_prompt_tokens)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expansion:
     """A point, written.
 
@@ -130,6 +178,8 @@ class Expansion:
             "fallback": written by the fallback call; "failed"; "cancelled".
         usage: Of all its calls.
         error: What went wrong in the end, or empty.
+        citations: The documents that it was written from; empty without documents.
+        cited: Numbers of those that it cites, in the order of its text.
     """
 
     point: Point
@@ -137,6 +187,8 @@ class Expansion:
     status: ExpansionStatus
     usage: Usage = field(default_factory=Usage)
     error: str = ""
+    citations: tuple[Citation, ...] = ()
+    cited: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +221,9 @@ class SkeletonAnswer:
         usage: Tokens of all calls, cancelled ones included.
         timings: When what happened.
         notes: Every fallback and repair, in plain words.
+        is_complete: Whether nothing is missing: no point failed, no limit or deadline cut the text.
+        citations: All documents that it was written from; empty without documents.
+        accounting: What it read beside what a direct answer would have; None without documents.
         metadata: For what adapters and later stages add.
     """
 
@@ -180,7 +235,14 @@ class SkeletonAnswer:
     usage: Usage = field(default_factory=Usage)
     timings: Timings
     notes: tuple[str, ...] = ()
+    is_complete: bool = True
+    citations: tuple[Citation, ...] = ()
+    accounting: Accounting | None = None
     metadata: Mapping[str, object] = field(default_factory=dict[str, object], hash=False)
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain data for JSON, if `metadata` is."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

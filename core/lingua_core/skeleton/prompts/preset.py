@@ -7,7 +7,7 @@ prompts read each of them once.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from lingua_core.errors import InputError
@@ -87,6 +87,7 @@ class SkeletonPrompts:
     Attributes:
         system: The system message; empty for none.
         context: What stands before the question if there is context. {context}
+        documents: The same where the context is made of documents to cite. {context}
         question: The question; ends what all requests share. {question}
         skeleton_task: Asks for the skeleton.
         skeleton_limit: Added if the number of points is limited. {max_points}
@@ -111,6 +112,7 @@ class SkeletonPrompts:
 
     system: str
     context: str
+    documents: str
     question: str
     skeleton_task: str
     skeleton_limit: str
@@ -132,6 +134,7 @@ class SkeletonPrompts:
     _PLACES: ClassVar[Mapping[str, tuple[frozenset[str], frozenset[str]]]] = {
         "system": _places(),
         "context": _places("context"),
+        "documents": _places("context"),
         "question": _places("question"),
         "skeleton_task": _places(),
         "skeleton_limit": _places("max_points"),
@@ -154,6 +157,10 @@ class SkeletonPrompts:
     def __post_init__(self) -> None:
         for name, (required, allowed) in self._PLACES.items():
             check_template(name, getattr(self, name), required=required, allowed=allowed)
+
+    def for_documents(self) -> "SkeletonPrompts":
+        """The same prompts for contexts that are made of documents to cite."""
+        return replace(self, context=self.documents)
 
     def skeleton_request(
         self,

@@ -35,6 +35,10 @@ Question: ¿Cómo preparo una entrevista de trabajo?
 _CHAT = SkeletonPrompts(
     system="You answer questions accurately and to the point, in the language in which they are asked.",
     context="Use this context, and nothing that contradicts it:\n\n{context}\n\n",
+    documents=(
+        "Answer from these documents alone. Behind each statement, cite the documents that it comes from by "
+        "their numbers in brackets, as [2].\n\n{context}\n\n"
+    ),
     question="Question: {question}",
     skeleton_task=(
         "Do not answer yet. First plan the answer: list the points that it should make, in the best order. "

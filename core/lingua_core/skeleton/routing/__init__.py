@@ -1,5 +1,8 @@
 """Whether a question is answered by way of a skeleton, decided before anything is written."""
 
 from lingua_core.skeleton.routing.base import AlwaysRouter, NeverRouter, Router
+from lingua_core.skeleton.routing.choosing import RouterName, choose_router
+from lingua_core.skeleton.routing.prompted import LLMRouter
+from lingua_core.skeleton.routing.rules import RuleRouter
 
-__all__ = ["AlwaysRouter", "NeverRouter", "Router"]
+__all__ = ["AlwaysRouter", "LLMRouter", "NeverRouter", "Router", "RouterName", "RuleRouter", "choose_router"]
