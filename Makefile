@@ -1,10 +1,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help setup test lint format types wheel bench demo clean
+.PHONY: help setup test lint format types wheel bench demo demo-skeleton clean
 
 help:
-	@echo "setup test lint format types wheel bench demo clean"
+	@echo "setup test lint format types wheel bench demo demo-skeleton clean"
 
 $(BIN)/pytest:
 	$(PYTHON) -m venv .venv
@@ -35,6 +35,9 @@ bench: setup
 
 demo: setup
 	$(BIN)/lingua demo
+
+demo-skeleton: setup
+	$(BIN)/lingua demo skeleton
 
 clean:
 	rm -rf .venv build dist .pytest_cache .ruff_cache .hypothesis
