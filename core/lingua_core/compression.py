@@ -13,6 +13,7 @@ from lingua_core.budget import Budget, choose_budget
 from lingua_core.documents import Document, as_documents
 from lingua_core.errors import BudgetError, InputError, MissingQueryError, ScorerError
 from lingua_core.fitting import fit
+from lingua_core.models.readings import Readings
 from lingua_core.preparation import Preparation
 from lingua_core.protection import DEFAULT_PROTECT, Protection, as_pattern
 from lingua_core.pruning.iterative import IterativePruner
@@ -268,6 +269,7 @@ class PromptCompressor:
             raise InputError(f"instruction must be a str, got {type(instruction).__name__}.")
         flat = iter(self._preparation.prepare([document for documents in prompts for document in documents]))
         requests: list[Request] = []
+        readings = Readings() if self._plan.reads_twice else None
         for documents, (query, notes) in zip(prompts, noted, strict=True):
             if not documents:
                 notes.append(Note(code="no_documents", message="There were no documents to compress."))
@@ -277,7 +279,7 @@ class PromptCompressor:
                 )
                 notes.append(Note(code="unused_instruction", message=message))
             prepared = [next(flat) for _ in documents]
-            requests.append(Request(prepared=prepared, query=query, notes=notes))
+            requests.append(Request(prepared=prepared, query=query, notes=notes, readings=readings))
         return requests
 
     def _checked_query(self, query: str | None) -> tuple[str | None, list[Note]]:

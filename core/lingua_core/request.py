@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lingua_core.budget import RATE_TOLERANCE, Budget
 from lingua_core.fitting import Fitted
+from lingua_core.models.readings import Readings
 from lingua_core.preparation import PreparedDocument
 from lingua_core.results import CompressedDocument, Note, ScoredSegment, compressed_document
 from lingua_core.scorers.base import PassageScores, ScoringTask, check_scores, pool
@@ -27,6 +28,7 @@ class Request:
         notes: What did not go the plain way before scoring.
         scores: Scores of each document; None for one without text.
         ranks: Relevance of each document, where an earlier stage has ranked them.
+        readings: What a language model of one stage leaves for the next; None where no other follows.
     """
 
     prepared: Sequence[PreparedDocument]
@@ -34,6 +36,7 @@ class Request:
     notes: Sequence[Note]
     scores: list[PassageScores | None] = field(init=False)
     ranks: list[float] | None = None
+    readings: Readings | None = None
 
     def __post_init__(self) -> None:
         self.scores = [None] * len(self.prepared)
@@ -48,6 +51,7 @@ class Request:
             query=self.query,
             passages=[document.as_passage() for document in self.prepared if document.is_open],
             instruction=instruction,
+            readings=self.readings,
         )
 
     def accept(self, scores: Sequence[PassageScores]) -> None:

@@ -54,6 +54,13 @@ class Plan:
         """Whether scores mean something for a given budget only."""
         return isinstance(self.valuer, IterativePruner)
 
+    @property
+    def reads_twice(self) -> bool:
+        """Whether one stage reads documents of which another asks the surprisals by themselves."""
+        return (
+            self.documents is not None and isinstance(self.valuer, IterativePruner) and self.valuer.contrast
+        )
+
 
 def make_plan(
     method: Method,
