@@ -204,6 +204,23 @@ class CausalLM:
         self._check(found)
         return found
 
+    def read(self, ids: Ids, *, with_head: bool = True) -> None:
+        """Run the model over tokens and drop what comes out: the time that nothing can go below.
+
+        Args:
+            ids: Shape (tokens,).
+            with_head: Whether to compute the logits of every token too, as the model does by itself.
+        """
+        import torch
+
+        from lingua_core.models.cpu_linear import fast_linear
+
+        loaded, body = self._model.load(), self._loaded_body()
+        with torch.inference_mode(), fast_linear(loaded.device):
+            states = body.states(input_ids=torch.from_numpy(ids)[None].to(loaded.device), use_cache=False)[0]
+            if with_head:
+                body.logits(states)
+
     def read_on(
         self,
         cache: Any,  # noqa: ANN401  # transformers' own

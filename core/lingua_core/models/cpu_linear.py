@@ -86,8 +86,7 @@ class Int8Linear(torch.nn.Module):
         whole = (weight / scale[:, None]).round_().to(torch.int8)
         self.register_buffer("scale", scale)
         self.register_buffer("zero", torch.zeros(len(scale), dtype=torch.int64))
-        bias: Tensor | None = layer.bias  # torch's stubs do not say that there may be none
-        self.bias = bias
+        self.bias: Tensor | None = layer.bias
         self._packed: Tensor = torch.ops.onednn.qlinear_prepack(whole, None)
 
     def forward(self, rows: Tensor) -> Tensor:

@@ -100,8 +100,8 @@ class HuggingFaceModel:
         if dtype == "int8" and (is_pair or device not in ("auto", "cpu")):
             given = "a loaded model, which stays as it is" if is_pair else f"device={device!r}"
             raise InputError(
-                f"dtype='int8' makes a model of its own on the CPU; got {given}. Give a folder or a name, and "
-                "device='cpu'."
+                f"dtype='int8' makes a model of its own on the CPU; got {given}. Give a folder or a name, "
+                "and device='cpu'."
             )
         self._source = source
         self._kind: ModelKind = kind
