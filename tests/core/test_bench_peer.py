@@ -190,3 +190,16 @@ def test_a_peers_python_without_a_peer_is_an_error() -> None:
     done = CliRunner().invoke(app, ["speed", "--peer-python", "python"])
     assert done.exit_code == 2
     assert "needs --peer llmlingua" in done.stderr
+
+
+@pytest.mark.usefixtures("small")
+def test_the_language_models_tokenizer_gives_texts_back(tmp_path: Path) -> None:
+    from lingua_core.bench.peer_models import save_causal
+    from lingua_core.models.causal_lm import CausalLM
+
+    text = "The first text, of 1887.\n\nAnd a line more."
+    model = CausalLM(save_causal(tmp_path / "model", vocabulary=400, texts=[text]))
+    (tokens,) = model.tokenize([text])
+    assert model._model.load().tokenizer.decode(tokens.ids) == text
+    assert len(model.start) == 1
+    assert len(model.surprisals([])) == 0

@@ -50,6 +50,7 @@ class _Setting:
 
     folder: Path
     documents: Sequence[str]
+    texts: Sequence[str]
     rate: float
     repeats: int
     threads: int
@@ -91,7 +92,8 @@ def measure_beside_llmlingua(
         raise InputError(f"Unknown arms {unknown}; expected some of {', '.join(ARMS)}.")
     torch: Any = importlib.import_module("torch")
     torch.set_num_threads(threads)
-    documents = documents_of(load_texts(data), count=20, tokens=125, counter=resolve_token_counter(None))
+    texts = load_texts(data)
+    documents = documents_of(texts, count=20, tokens=132, counter=resolve_token_counter(None))
     run: Mapping[str, Callable[[_Setting], Iterator[Figure]]] = {
         "longllmlingua": _longllmlingua,
         "vocabulary": _vocabulary,
@@ -103,8 +105,8 @@ def measure_beside_llmlingua(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shapes-")))
         peer, why = _started(peer_python, threads, stack)
         setting = _Setting(
-            folder=folder, documents=documents, rate=rate, repeats=repeats, threads=threads, device=device,
-            peer=peer, why=why,
+            folder=folder, documents=documents, texts=texts, rate=rate, repeats=repeats, threads=threads,
+            device=device, peer=peer, why=why,
         )  # fmt: skip
         for arm in arms:
             yield from run[arm](setting)
@@ -124,7 +126,7 @@ def _started(python: Path | None, threads: int, stack: ExitStack) -> tuple[PeerP
 
 def _longllmlingua(setting: _Setting) -> Iterator[Figure]:
     """LongLLMLingua with 32,000 tokens: against the peer, and against one pass over the same tokens."""
-    folder = save_causal(setting.folder / "small", vocabulary=_SMALL)
+    folder = save_causal(setting.folder / "small", vocabulary=_SMALL, texts=setting.texts)
     dtypes: list[DType] = ["float32", "int8", "bfloat16"] if setting.device == "cpu" else ["float32"]
     models: dict[DType, CausalLM] = {
         dtype: CausalLM(folder, device=setting.device, dtype=dtype) for dtype in dtypes
@@ -157,7 +159,7 @@ def _longllmlingua(setting: _Setting) -> Iterator[Figure]:
 
 
 def _vocabulary(setting: _Setting) -> Iterator[Figure]:
-    folder = save_causal(setting.folder / "large", vocabulary=_LARGE)
+    folder = save_causal(setting.folder / "large", vocabulary=_LARGE, texts=setting.texts)
     action = _compressing(CausalLM(folder, device=setting.device, dtype="float32"), setting)
     seconds, note = _beside(folder, setting, {"float32": action}, _LONG)
     yield _figure(
@@ -183,7 +185,7 @@ def _llmlingua2(setting: _Setting) -> Iterator[Figure]:
 def _batch(setting: _Setting) -> Iterator[Figure]:
     """Prompts together, and the same one by one."""
     folder = setting.folder / "batch"
-    save_causal(folder, vocabulary=_SMALL)
+    save_causal(folder, vocabulary=_SMALL, texts=setting.texts)
     compressor = PromptCompressor(
         "longllmlingua", model=CausalLM(folder, device=setting.device, dtype="float32")
     )
@@ -216,7 +218,7 @@ def _memory(setting: _Setting, data: Path | None, tokens: int) -> Iterator[Figur
     """Peak memory of a fresh process, against the limit: the model and 1 GB."""
     folder = setting.folder / "large"
     if not folder.exists():
-        save_causal(folder, vocabulary=_LARGE)
+        save_causal(folder, vocabulary=_LARGE, texts=setting.texts)
     prepare = (
         "from pathlib import Path\n"
         "import torch\n"

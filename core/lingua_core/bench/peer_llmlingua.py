@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import sys
+import traceback
 from importlib.metadata import version
 from typing import Any
 
@@ -56,7 +57,9 @@ def main() -> None:
         try:
             answer = {"ok": True, **actions[request["do"]](request)}
         except Exception as error:  # of any kind, and the asker's to judge
-            answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"line {last.lineno} of {os.path.basename(last.filename)}"
+            answer = {"ok": False, "error": f"{type(error).__name__}: {error} ({where})"}
         ANSWERS.write(json.dumps(answer) + "\n")
         ANSWERS.flush()
 

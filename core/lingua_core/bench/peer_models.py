@@ -9,13 +9,16 @@ Time does not depend on what the weights are. Files are such that transformers 4
 
 import importlib
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from lingua_core.models.hugging_face import without_progress_bars
 from lingua_core.weights import ENCODER
 
-__all__ = ["CLASSIFIER", "save_causal", "save_classifier", "save_tokenizer"]
+__all__ = ["CLASSIFIER", "save_causal", "save_classifier"]
 
 CLASSIFIER = "bert-base-multilingual-cased"
 """llmlingua tells from a folder's name which tokenizer it has before it."""
@@ -32,13 +35,34 @@ _LLAMA: dict[str, Any] = {
 _SPECIAL = {"unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "mask": "[MASK]"}
 
 
-def save_causal(folder: Path, *, vocabulary: int) -> Path:
-    """Llama of 47.5 million parameters between input and output embeddings: 97 million with 32,000 tokens."""
+def save_causal(folder: Path, *, vocabulary: int, texts: Sequence[str]) -> Path:
+    """Llama of 47.5 million parameters between input and output embeddings: 97 million with 32,000 tokens.
+
+    Args:
+        folder: Where to.
+        vocabulary: Entries of both embeddings.
+        texts: What a byte-level tokenizer is made from; llmlingua needs one that gives a text back unchanged.
+    """
     transformers: Any = importlib.import_module("transformers")
     folder.mkdir(parents=True)
     config = transformers.LlamaConfig(vocab_size=vocabulary, **_LLAMA)
     _save(transformers.LlamaForCausalLM, config, folder)
-    save_tokenizer(folder, vocabulary=vocabulary, begins=True)
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=["<unk>", "<s>", "</s>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    content = json.loads(tokenizer.to_str())
+    # As tokenizers wrote them before 0.20, which transformers 4.42 comes with; later ones read both forms.
+    content["model"]["merges"] = [" ".join(pair) for pair in content["model"]["merges"]]
+    (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    _save_settings(folder, {"unk": "<unk>", "bos": "<s>", "eos": "</s>"})
     return folder
 
 
@@ -49,44 +73,20 @@ def save_classifier(folder: Path) -> Path:
     folder.mkdir(parents=True)
     config = transformers.BertConfig(vocab_size=_MBERT_VOCABULARY, num_labels=2)
     _save(transformers.BertForTokenClassification, config, folder)
-    save_tokenizer(folder, vocabulary=_MBERT_VOCABULARY)
+    content = json.loads((ENCODER.folder / "tokenizer.json").read_text(encoding="utf-8"))
+    entries: dict[str, int] = content["model"]["vocab"]
+    entries |= {f"[unused in {CLASSIFIER} {i}]": i for i in range(len(entries), _MBERT_VOCABULARY)}
+    content |= {"truncation": None, "padding": None}
+    (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    _save_settings(folder, _SPECIAL)
     return folder
 
 
-def save_tokenizer(folder: Path, *, vocabulary: int, begins: bool = False) -> None:
-    """The embedded tokenizer, its vocabulary filled up.
-
-    Args:
-        folder: Where to.
-        vocabulary: Entries in the end.
-        begins: Whether texts begin with a special token and end with none, as a language model's do.
-    """
-    transformers: Any = importlib.import_module("transformers")
-    content = json.loads((ENCODER.folder / "tokenizer.json").read_text(encoding="utf-8"))
-    entries: dict[str, int] = content["model"]["vocab"]
-    entries |= {f"[unused in {CLASSIFIER} {i}]": i for i in range(len(entries), vocabulary)}
-    content |= {"truncation": None, "padding": None}
-    if begins:
-        content["post_processor"] = _begin("[CLS]", entries["[CLS]"])
-    file = folder / "tokenizer.json"
-    file.write_text(json.dumps(content), encoding="utf-8")
-    names = _SPECIAL | ({"bos": "[CLS]", "eos": "[SEP]"} if begins else {})
-    tokens = {f"{name}_token": token for name, token in names.items()}
-    transformers.PreTrainedTokenizerFast(tokenizer_file=str(file), **tokens).save_pretrained(folder)
-    # transformers 4 does not know the class's new name.
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", **tokens}
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
-
-
-def _begin(token: str, token_id: int) -> dict[str, Any]:
-    first = {"SpecialToken": {"id": token, "type_id": 0}}
-    rows = [{"Sequence": {"id": name, "type_id": 0}} for name in "AB"]
-    return {
-        "type": "TemplateProcessing",
-        "single": [first, rows[0]],
-        "pair": [first, *rows],
-        "special_tokens": {token: {"id": token, "ids": [token_id], "tokens": [token]}},
-    }
+def _save_settings(folder: Path, special: Mapping[str, str]) -> None:
+    # transformers 4 does not know the name that transformers 5 has for the class.
+    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
+    named = {f"{name}_token": token for name, token in special.items()}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings | named), encoding="utf-8")
 
 
 def _save(model: Any, config: Any, folder: Path) -> None:  # noqa: ANN401  # transformers' own
