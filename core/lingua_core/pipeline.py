@@ -13,6 +13,7 @@ from lingua_core.budget import Budget
 from lingua_core.documents import Document, as_documents
 from lingua_core.errors import InputError, MissingQueryError, ScorerError
 from lingua_core.fitting import Fitted, fit
+from lingua_core.models.readings import Readings
 from lingua_core.preparation import Preparation, PreparedDocument
 from lingua_core.pruning.iterative import IterativePruner
 from lingua_core.pruning.plan import Method, Plan
@@ -88,6 +89,7 @@ class Pipeline:
             raise InputError(f"instruction must be a str, got {type(instruction).__name__}.")
         flat = iter(self.preparation.prepare([document for documents in rows for document in documents]))
         requests: list[Request] = []
+        readings = Readings() if self.plan.reads_twice else None
         for documents, prompt, (query, notes) in zip(rows, prompts, noted, strict=True):
             if not documents:
                 notes.append(Note(code="no_documents", message="There were no documents to compress."))
@@ -98,7 +100,7 @@ class Pipeline:
                 notes.append(Note(code="unused_instruction", message=message))
             prepared = [next(flat) for _ in documents]
             requests += [
-                Request(prepared=own, query=query, notes=notes)
+                Request(prepared=own, query=query, notes=notes, readings=readings)
                 for own in _for_each(prepared, len(prompt.budgets))
             ]
         return requests, [budget for prompt in prompts for budget in prompt.budgets]

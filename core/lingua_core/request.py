@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lingua_core.budget import RATE_TOLERANCE, Budget
 from lingua_core.fitting import Fitted
+from lingua_core.models.readings import Readings
 from lingua_core.preparation import PreparedDocument
 from lingua_core.results import CompressedDocument, Note, ScoredSegment, compressed_document
 from lingua_core.scorers.base import PassageScores, ScoringTask, check_scores, pool
@@ -29,6 +30,7 @@ class Request:
         ranks: Relevance of each document, where an earlier stage has ranked them.
         signals: What counts beside the method's own scores, of sentences, for each document; None where
             nothing does.
+        readings: What a language model of one stage leaves for the next; None where no other follows.
     """
 
     prepared: Sequence[PreparedDocument]
@@ -37,6 +39,7 @@ class Request:
     scores: list[PassageScores | None] = field(init=False)
     ranks: list[float] | None = None
     signals: list[PassageScores | None] | None = None
+    readings: Readings | None = None
 
     def __post_init__(self) -> None:
         self.scores = [None] * len(self.prepared)
@@ -51,6 +54,7 @@ class Request:
             query=self.query,
             passages=[document.as_passage() for document in self.prepared if document.is_open],
             instruction=instruction,
+            readings=self.readings,
         )
 
     def accept(self, scores: Sequence[PassageScores]) -> None:

@@ -201,8 +201,9 @@ def test_numbers_that_are_none_are_an_error() -> None:
 def test_out_of_memory_halves_the_batch_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     model, tokenizer = language_model("llama")
     subject = CausalLM((model, tokenizer))
-    rows = subject.tokenize(TEXTS)
-    asked = [Continuation(NOTHING, row.ids) for row in rows]
+    # Of about one length, so that they make one batch.
+    rows = subject.tokenize(SENTENCES[:5])
+    asked = [Continuation(NOTHING, row.ids[:20]) for row in rows]
     wanted = subject.surprisals(asked)
     plain, most = model.model.forward, 2
 

@@ -8,7 +8,6 @@ llmlingua 0.2.2 runs unchanged with transformers 5.
 """
 
 import importlib
-import json
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from lingua_core.weights import ENCODER
+from lingua_core.bench.peer_models import save_classifier
 
 __all__ = ["INSTALL", "is_installed", "load_llmlingua2"]
 
@@ -25,9 +24,6 @@ INSTALL = "pip install llmlingua==0.2.2 torch transformers"
 """What brings the peer."""
 
 _PACKAGES = ("llmlingua", "torch", "transformers")
-_VOCABULARY = 119_547
-# The package tells from the name which tokenizer it has before it.
-_NAME = "bert-base-multilingual-cased"
 
 
 def is_installed() -> bool:
@@ -47,11 +43,7 @@ def load_llmlingua2() -> Callable[[Sequence[str], float], str]:
         tempfile.TemporaryDirectory() as temporary,
         patch.dict(os.environ, HF_HUB_OFFLINE="1"),
     ):
-        folder = Path(temporary) / _NAME
-        folder.mkdir()
-        _save_tokenizer(transformers, folder)
-        config = transformers.BertConfig(vocab_size=_VOCABULARY, num_labels=2)
-        transformers.BertForTokenClassification(config).save_pretrained(folder)
+        folder = save_classifier(Path(temporary))
         package: Any = importlib.import_module("llmlingua")
         compressor = package.PromptCompressor(str(folder), device_map="cpu", use_llmlingua2=True)
 
@@ -60,14 +52,3 @@ def load_llmlingua2() -> Callable[[Sequence[str], float], str]:
         return compressor.compress_prompt(list(documents), rate=rate)["compressed_prompt"]
 
     return compress
-
-
-def _save_tokenizer(transformers: Any, folder: Path) -> None:  # noqa: ANN401  # loaded by name
-    content = json.loads((ENCODER.folder / "tokenizer.json").read_text(encoding="utf-8"))
-    vocabulary = content["model"]["vocab"]
-    vocabulary |= {f"[unused in {_NAME} {i}]": i for i in range(len(vocabulary), _VOCABULARY)}
-    file = folder / "tokenizer.json"
-    file.write_text(json.dumps({**content, "truncation": None, "padding": None}), encoding="utf-8")
-    special = {"unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "mask": "[MASK]"}
-    tokens = {f"{name}_token": token for name, token in special.items()}
-    transformers.PreTrainedTokenizerFast(tokenizer_file=str(file), **tokens).save_pretrained(folder)

@@ -7,9 +7,10 @@ Surprisal is -ln p(token | what comes before), in nats; the exponential of its m
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false
 
+import copy
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,10 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingua_core.errors import InputError, ModelError, ScorerError
+from lingua_core.models.batches import rows_at_once
+from lingua_core.models.causal_body import Body, body_of
 from lingua_core.models.hugging_face import DType, HuggingFaceModel, TokenizedText, is_out_of_memory
+from lingua_core.models.readings import Readings
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 __all__ = ["CausalLM", "Continuation"]
@@ -59,6 +62,7 @@ class _Piece:
         ids: Read behind it.
         skip: How many of `ids` are context only.
         at: Index in the continuation of the first valued token.
+        is_whole_prefix: Whether nothing of the continuation's prefix was cut off.
     """
 
     owner: int
@@ -66,18 +70,19 @@ class _Piece:
     ids: Ids
     skip: int
     at: int
+    is_whole_prefix: bool
+
+    def length(self, shared: tuple[int, ...]) -> int:
+        """Tokens to be read behind a shared prefix."""
+        return len(self.ids) + (0 if shared else len(self.prefix))
 
 
-class _Body(NamedTuple):
-    """How to compute logits row by row.
+class _Shared(NamedTuple):
+    """A prefix that has been read: its keys and values, and its last state, of shape (1, 1, width)."""
 
-    Attributes:
-        states: From input to the last hidden states.
-        logits: From hidden states to logits.
-    """
-
-    states: Callable[..., Any]
-    logits: "Callable[[Tensor], Tensor]"
+    prefix: tuple[int, ...]
+    cache: Any
+    last: "Tensor"
 
 
 class CausalLM:
@@ -120,7 +125,7 @@ class CausalLM:
         self._asked_window = window
         self._batch_tokens = batch_tokens
         self._lock = threading.Lock()
-        self._body: _Body | None = None
+        self._body: Body | None = None
 
     @property
     def name(self) -> str:
@@ -153,7 +158,11 @@ class CausalLM:
         return set(kinds) <= {"full_attention"} and not getattr(config, "sliding_window", None)
 
     def surprisals(
-        self, continuations: Sequence[Continuation], *, keep_prefix: bool = False
+        self,
+        continuations: Sequence[Continuation],
+        *,
+        keep_prefix: bool = False,
+        readings: Readings | None = None,
     ) -> list[Surprisals]:
         """Surprisal, in nats, of every token of each continuation.
 
@@ -164,6 +173,7 @@ class CausalLM:
             continuations: What to value.
             keep_prefix: Whether prefixes may fill the window; else those longer than half of it lose their
                 beginning.
+            readings: Takes note of the prefixes that are read, and spares reading what it has note of.
 
         Raises:
             ModelError: If the model cannot be loaded, or memory runs out even for one window.
@@ -171,7 +181,15 @@ class CausalLM:
         """
         found = [np.full(len(c.ids), np.nan, np.float32) for c in continuations]
         start, window = self.start, self.window
-        pieces = [p for i, c in enumerate(continuations) for p in _windows(i, c, start, window, keep_prefix)]
+        pieces: list[_Piece] = []
+        for i, asked in enumerate(continuations):
+            states = None
+            if readings is not None and not len(asked.prefix) and len(start) + len(asked.ids) <= window:
+                states = readings.get(self, asked.ids)
+            if states is not None:
+                found[i] = self._known(asked.ids, states)
+            else:
+                pieces += _windows(i, asked, start, window, keep_prefix)
         by_prefix: dict[tuple[int, ...], list[_Piece]] = {}
         for piece in pieces:
             by_prefix.setdefault(piece.prefix, []).append(piece)
@@ -179,12 +197,29 @@ class CausalLM:
         alone: list[_Piece] = []
         for prefix, own in by_prefix.items():
             if can_share and len(own) > 1 and len(prefix) >= _SHORTEST_SHARED:
-                self._run(own, prefix, found)
+                self._run(own, prefix, found, readings)
             else:
                 alone += own
-        self._run(alone, (), found)
+        self._run(alone, (), found, readings)
         self._check(found)
         return found
+
+    def read(self, ids: Ids, *, with_head: bool = True) -> None:
+        """Run the model over tokens and drop what comes out: the time that nothing can go below.
+
+        Args:
+            ids: Shape (tokens,).
+            with_head: Whether to compute the logits of every token too, as the model does by itself.
+        """
+        import torch
+
+        from lingua_core.models.cpu_linear import fast_linear
+
+        loaded, body = self._model.load(), self._loaded_body()
+        with torch.inference_mode(), fast_linear(loaded.device):
+            states = body.states(input_ids=torch.from_numpy(ids)[None].to(loaded.device), use_cache=False)[0]
+            if with_head:
+                body.logits(states)
 
     def read_on(
         self,
@@ -209,6 +244,8 @@ class CausalLM:
         import torch
         from transformers import DynamicCache
 
+        from lingua_core.models.cpu_linear import fast_linear
+
         loaded = self._model.load()
         body = self._loaded_body()
         if cache is None:
@@ -218,7 +255,7 @@ class CausalLM:
         if first < read:
             cache.crop(first - read)
         row = torch.from_numpy(ids[first:])[None, :].to(loaded.device)
-        with torch.inference_mode():
+        with torch.inference_mode(), fast_linear(loaded.device):
             states = body.states(input_ids=row, past_key_values=cache, use_cache=True)[0][0]
             known = max(1, len(ids) - valued)
             part = states[known - 1 - first : len(ids) - 1 - first]
@@ -236,53 +273,63 @@ class CausalLM:
                     "Half precision overflows in some models: try dtype='float32'."
                 )
 
-    def _run(self, pieces: Sequence[_Piece], prefix: tuple[int, ...], found: list[Surprisals]) -> None:
+    def _run(
+        self,
+        pieces: Sequence[_Piece],
+        prefix: tuple[int, ...],
+        found: list[Surprisals],
+        readings: Readings | None,
+    ) -> None:
         """Value pieces of one shared prefix, longest first; without one, each reads its own."""
-        order = sorted(pieces, key=lambda piece: -len(piece.ids) - len(piece.prefix))
+        if not pieces:
+            return
+        shared = self._read_prefix(prefix) if prefix else None
+        order = sorted(pieces, key=lambda piece: -piece.length(prefix))
+        lengths = [piece.length(prefix) for piece in order]
+        device = self._model.load().device
         at = 0
         while at < len(order):
-            longest = len(order[at].ids) + len(order[at].prefix)
-            size = max(1, self._batch_tokens // max(1, longest))
-            batch = order[at : at + size]
+            rows = rows_at_once(lengths[at:], limit=self._batch_tokens, device=device.type)
+            batch = order[at : at + rows]
             try:
-                values = self._values(batch, prefix)
+                values = self._values(batch, shared, readings)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
-                self._shrink(len(batch), error)
+                self._shrink(len(batch), lengths[at], error)
                 continue
             for piece, value in zip(batch, values, strict=True):
                 first = piece.at + len(piece.ids) - piece.skip - len(value)
                 found[piece.owner][first : first + len(value)] = value
             at += len(batch)
 
-    def _values(self, batch: Sequence[_Piece], prefix: tuple[int, ...]) -> list[Surprisals]:
+    def _values(
+        self, batch: Sequence[_Piece], shared: "_Shared | None", readings: Readings | None
+    ) -> list[Surprisals]:
         """Surprisals of each piece's valued tokens; one fewer where the first has nothing before it."""
         import torch
 
-        device = self._model.load().device
-        rows = [piece.ids if prefix else np.concatenate([piece.prefix, piece.ids]) for piece in batch]
+        from lingua_core.models.cpu_linear import fast_linear
+
+        loaded, body = self._model.load(), self._loaded_body()
+        rows = [piece.ids if shared else np.concatenate([piece.prefix, piece.ids]) for piece in batch]
         rows = [np.asarray(row, np.int64) for row in rows]
-        skips = [piece.skip + (0 if prefix else len(piece.prefix)) for piece in batch]
-        width = max(len(row) for row in rows)
-        ids = torch.zeros((len(rows), width), dtype=torch.long)
-        mask = torch.zeros((len(rows), len(prefix) + width), dtype=torch.long)
-        for i, row in enumerate(rows):
-            ids[i, : len(row)] = torch.from_numpy(row)
-            mask[i, : len(prefix) + len(row)] = 1
-        ids, mask = ids.to(device), mask.to(device)
-        body = self._loaded_body()
-        with torch.inference_mode():
-            if prefix:
-                cache, last = self._prefix_cache(prefix, len(rows))
+        skips = [piece.skip + (0 if shared else len(piece.prefix)) for piece in batch]
+        ids, mask = _padded(rows, len(shared.prefix) if shared else 0)
+        ids, mask = ids.to(loaded.device), None if mask is None else mask.to(loaded.device)
+        with torch.inference_mode(), fast_linear(loaded.device):
+            if shared:
+                cache = copy.deepcopy(shared.cache)
+                if len(rows) > 1:
+                    cache.batch_repeat_interleave(len(rows))
                 states = body.states(
                     input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True
                 )[0]
-                states = torch.cat([last.expand(len(rows), -1, -1), states], dim=1)
+                states = torch.cat([shared.last.expand(len(rows), -1, -1), states], dim=1)
             else:
                 states = body.states(input_ids=ids, attention_mask=mask, use_cache=False)[0]
             # Row j of the states predicts token j + shift.
-            shift = 0 if prefix else 1
+            shift = 0 if shared else 1
             picked: list[Tensor] = []
             targets: list[Tensor] = []
             sizes: list[int] = []
@@ -292,9 +339,25 @@ class CausalLM:
                 targets.append(ids[i, first : len(row)])
                 sizes.append(max(0, len(row) - first))
             flat = self._losses(body, torch.cat(picked), torch.cat(targets))
+            if readings is not None and not shared:
+                for piece, own in zip(batch, states, strict=True):
+                    if piece.is_whole_prefix:
+                        read = np.array(piece.prefix[len(self.start) :], np.int64)
+                        readings.put(self, read, own[max(0, len(self.start) - 1) : len(piece.prefix) - 1])
         return np.split(flat, np.cumsum(sizes)[:-1])
 
-    def _losses(self, body: _Body, states: "Tensor", targets: "Tensor") -> Surprisals:
+    def _known(self, ids: Ids, states: "Tensor") -> Surprisals:
+        """Surprisals of a text of which the states are there."""
+        import torch
+
+        from lingua_core.models.cpu_linear import fast_linear
+
+        targets = torch.from_numpy(ids[len(ids) - len(states) :]).to(states.device)
+        with torch.inference_mode(), fast_linear(states.device):
+            values = self._losses(self._loaded_body(), states, targets)
+        return np.concatenate([np.full(len(ids) - len(values), np.nan, np.float32), values])
+
+    def _losses(self, body: Body, states: "Tensor", targets: "Tensor") -> Surprisals:
         import torch
 
         found = torch.empty(len(targets), dtype=torch.float32)
@@ -308,34 +371,34 @@ class CausalLM:
             rows = max(1, _LOGIT_BYTES // (4 * logits.shape[-1]))
         return found.numpy()
 
-    def _prefix_cache(self, prefix: tuple[int, ...], rows: int) -> "tuple[Any, Tensor]":
-        """Keys and values of a prefix for a batch, and its last state. Shape (1, 1, width)."""
+    def _read_prefix(self, prefix: tuple[int, ...]) -> "_Shared":
         import torch
         from transformers import DynamicCache
+
+        from lingua_core.models.cpu_linear import fast_linear
 
         loaded = self._model.load()
         cache = DynamicCache(config=loaded.model.config)
         ids = torch.tensor([prefix], device=loaded.device)
-        states = self._loaded_body().states(input_ids=ids, past_key_values=cache, use_cache=True)[0]
-        if rows > 1:
-            cache.batch_repeat_interleave(rows)
-        return cache, states[:, -1:]
+        with torch.inference_mode(), fast_linear(loaded.device):
+            states = self._loaded_body().states(input_ids=ids, past_key_values=cache, use_cache=True)[0]
+        return _Shared(prefix, cache, states[:, -1:])
 
-    def _shrink(self, rows: int, error: RuntimeError) -> None:
+    def _shrink(self, rows: int, width: int, error: RuntimeError) -> None:
         if rows == 1:
             raise ModelError(
                 f"Memory ran out for one window of {self.window} tokens: {error}. Choose a smaller window, a "
                 "smaller model, or another dtype or device."
             ) from error
         with self._lock:
-            self._batch_tokens = max(1, self._batch_tokens // 2)
+            self._batch_tokens = max(1, min(self._batch_tokens, rows * width) // 2)
         _LOGGER.warning("Out of memory: batches of %d tokens from now on.", self._batch_tokens)
 
-    def _loaded_body(self) -> _Body:
+    def _loaded_body(self) -> Body:
         model: Any = self._model.load().model
         with self._lock:
             if self._body is None:
-                self._body = _body_of(model, self._model.load().device)
+                self._body = body_of(model, self._model.load().device)
             return self._body
 
 
@@ -347,61 +410,28 @@ def _windows(
     longest = max(0, (window - 1 if keep_prefix else window // 2) - len(start))
     own = continuation.prefix[len(continuation.prefix) - min(longest, len(continuation.prefix)) :]
     prefix = tuple(np.concatenate([start, own]).astype(np.int64).tolist())
+    whole = len(own) == len(continuation.prefix)
     room = window - len(prefix)
     if len(ids) <= room:
         if len(ids):
-            yield _Piece(owner, prefix, ids, 0, 0)
+            yield _Piece(owner, prefix, ids, 0, 0, whole)
         return
     context = room // 2
     end = room
-    yield _Piece(owner, prefix, ids[:end], 0, 0)
+    yield _Piece(owner, prefix, ids[:end], 0, 0, whole)
     while end < len(ids):
         first, end = end, min(len(ids), end + room - context)
-        yield _Piece(owner, prefix, ids[end - room : end], first - (end - room), first)
+        yield _Piece(owner, prefix, ids[end - room : end], first - (end - room), first, whole)
 
 
-def _body_of(model: Any, device: "torch.device") -> _Body:  # noqa: ANN401  # any causal LM
-    """The model's body and head apart, if together they give its logits; else the model as a whole."""
+def _padded(rows: Sequence[Ids], before: int) -> "tuple[Tensor, Tensor | None]":
+    """Rows of one length, and which tokens count, `before` earlier ones included; None if all do."""
     import torch
 
-    config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
-    head: Any = model.get_output_embeddings()
-    if head is None:
-        raise ModelError(f"{type(model).__name__} has no output embeddings: it gives no token probabilities.")
-    scale = float(getattr(config, "logit_scale", None) or 1.0)
-    scale /= float(getattr(config, "logits_scaling", None) or 1.0)
-    cap = getattr(config, "final_logit_softcapping", None)
-
-    def logits(states: "Tensor") -> "Tensor":
-        found = head(states)
-        if scale != 1.0:
-            found = found * scale
-        return torch.tanh(found / cap) * cap if cap else found
-
-    apart = _Body(model.base_model, logits)
-    vocabulary = int(head.weight.shape[0])
-    ids = torch.arange(1, 7, device=device)[None, :] * max(1, vocabulary // 8) % vocabulary
-    with torch.inference_mode():
-        whole = model(input_ids=ids, use_cache=False).logits.float()
-        try:
-            parts = apart.logits(apart.states(input_ids=ids, use_cache=False)[0]).float()
-            same = whole.shape == parts.shape and bool(
-                (whole - parts).abs().max() <= 1e-2 * whole.abs().max().clamp(min=1e-6)
-            )
-        except (RuntimeError, TypeError, AttributeError, IndexError):
-            same = False
-    if same:
-        return apart
-    _LOGGER.warning(
-        "%s does more than apply its head to its last states; all its logits are computed, which takes "
-        "more memory.",
-        type(model).__name__,
-    )
-
-    def all_logits(**inputs: Any) -> "tuple[Tensor]":  # noqa: ANN401  # whatever the model takes
-        return (model(**inputs).logits,)
-
-    def unchanged(states: "Tensor") -> "Tensor":
-        return states
-
-    return _Body(all_logits, unchanged)
+    width = max(len(row) for row in rows)
+    ids = torch.zeros((len(rows), width), dtype=torch.long)
+    mask = torch.ones((len(rows), before + width), dtype=torch.long)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.from_numpy(row)
+        mask[i, before + len(row) :] = 0
+    return ids, None if all(len(row) == width for row in rows) else mask

@@ -30,7 +30,7 @@ __all__ = [
     "without_progress_bars",
 ]
 
-DType = Literal["auto", "float32", "bfloat16", "float16"]
+DType = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 ModelKind = Literal["causal-lm", "token-classifier"]
 
 _CLASSES = {
@@ -71,7 +71,8 @@ class HuggingFaceModel:
         kind: What the model must be.
         device: "auto" and "cpu" run on the CPU; "cuda", "cuda:1", "mps" on what they name. Never a GPU by
             default.
-        dtype: "auto" is float32 on a CPU, and what the model was saved in elsewhere.
+        dtype: "auto" is float32 on a CPU, and what the model was saved in elsewhere. "int8", on a CPU only,
+            makes linear layers of 8 bits and leaves the rest float32: less exact, and faster.
         trust_remote_code: Whether to run code that comes with the model.
 
     Raises:
@@ -95,6 +96,12 @@ class HuggingFaceModel:
         if not isinstance(source, (str, Path)) and not is_pair:
             raise InputError(
                 f"model must be a folder, a name on the hub or a pair (model, tokenizer), got {source!r:.80}."
+            )
+        if dtype == "int8" and (is_pair or device not in ("auto", "cpu")):
+            given = "a loaded model, which stays as it is" if is_pair else f"device={device!r}"
+            raise InputError(
+                f"dtype='int8' makes a model of its own on the CPU; got {given}. Give a folder or a name, "
+                "and device='cpu'."
             )
         self._source = source
         self._kind: ModelKind = kind
@@ -169,7 +176,7 @@ class HuggingFaceModel:
             device = next(model.parameters()).device
         else:
             dtype = self._dtype
-            if dtype == "auto" and device.type == "cpu":
+            if dtype == "int8" or (dtype == "auto" and device.type == "cpu"):
                 dtype = "float32"
             common: dict[str, Any] = {"trust_remote_code": self._trust}
             try:
@@ -193,6 +200,10 @@ class HuggingFaceModel:
                     f"{self._kind}, and random numbers would stand in. Use a model that was trained as one."
                 )
             model = model.to(device)
+            if self._dtype == "int8":
+                from lingua_core.models.cpu_linear import quantize_linear_layers
+
+                quantize_linear_layers(model)
         if not getattr(tokenizer, "is_fast", False):
             raise ModelError(
                 f"The tokenizer of {self.name!r} ({type(tokenizer).__name__}) does not say which characters "

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingua_core.errors import InputError, ModelError
+from lingua_core.models.batches import rows_at_once
 from lingua_core.models.hugging_face import HuggingFaceModel, Loaded, TokenizedText, is_out_of_memory
 
 if TYPE_CHECKING:
@@ -22,11 +23,6 @@ __all__ = ["SequenceFrame", "TokenClassifier"]
 _LOGGER = logging.getLogger(__name__)
 
 _LONGEST_SEQUENCE = 512
-
-# What starting one pass costs, in tokens of padding that cost as much: an accelerator waits for Python.
-_PASS_COST = {"cpu": 16}
-_PASS_COST_ELSEWHERE = 1024
-_PADDING = 1 / 16
 
 Ids = NDArray[np.int64]
 Probabilities = NDArray[np.float32]
@@ -117,13 +113,13 @@ class TokenClassifier:
         """
         found = [np.zeros(0, np.float32)] * len(sequences)
         frame = self.frame()
-        cost = _PASS_COST.get(self._model.load().device.type, _PASS_COST_ELSEWHERE)
+        device = self._model.load().device.type
         longest_first = sorted(range(len(sequences)), key=lambda i: -len(sequences[i]))
         lengths = [len(sequences[i]) + len(frame.before) + len(frame.after) for i in longest_first]
         limit, at, warned = self._batch_tokens, 0, False
         while at < len(longest_first):
             width = lengths[at]
-            batch = longest_first[at : at + _rows(lengths[at : at + max(1, limit // width)], cost)]
+            batch = longest_first[at : at + rows_at_once(lengths[at:], limit=limit, device=device)]
             rows = self._run([sequences[i] for i in batch], frame)
             if isinstance(rows, RuntimeError):
                 if len(batch) == 1:
@@ -164,9 +160,11 @@ class TokenClassifier:
         """Shape (sequences, longest sequence)."""
         import torch
 
+        from lingua_core.models.cpu_linear import fast_linear
+
         label = _keep_index(loaded.model, self._keep_label, self.name)
         ids, mask = _padded(batch, frame, _pad_id(loaded))
-        with torch.inference_mode():
+        with torch.inference_mode(), fast_linear(loaded.device):
             output = loaded.model(
                 input_ids=torch.from_numpy(ids).to(loaded.device),
                 attention_mask=torch.from_numpy(mask).to(loaded.device),
@@ -183,16 +181,6 @@ class TokenClassifier:
             kept = logits.softmax(-1)[..., label] if logits.shape[2] > 1 else logits[..., 0].sigmoid()
             values = kept.masked_fill(~logits.isfinite().all(-1), torch.nan).cpu()
         return values.numpy()
-
-
-def _rows(lengths: Sequence[int], pass_cost: int) -> int:
-    """How many of the next sequences, longest first, to batch: padding must cost less than another pass."""
-    padding = 0
-    for row, length in enumerate(lengths):
-        padding += lengths[0] - length
-        if padding > pass_cost + _PADDING * lengths[0] * row:
-            return row
-    return len(lengths)
 
 
 def _padded(batch: Sequence[Ids], frame: SequenceFrame, pad: int) -> tuple[Ids, Ids]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lingua_core.errors import InputError
 from lingua_core.models.causal_context import CausalContext
 from lingua_core.models.causal_lm import CausalLM, Continuation
+from lingua_core.models.readings import Readings
 from lingua_core.scorers.base import PassageScores, ScoringTask
 from lingua_core.scorers.causal import RESTRICTION, passage_tokens
 
@@ -85,6 +86,11 @@ class IterativePruner:
         self._between = between
         self._cached = cached
 
+    @property
+    def contrast(self) -> bool:
+        """Whether each passage is valued by itself too."""
+        return self._contrast
+
     def asks(self, query: str | None) -> bool:
         """Whether words are valued by what a question makes of them."""
         return self._contrast and query is not None
@@ -111,7 +117,7 @@ class IterativePruner:
             prefix = self._model.tokenize([f"{task.query}{self._restriction}"])[0].ids
         elif task.instruction:
             prefix = self._model.tokenize([task.instruction])[0].ids
-        alone = self._alone(stream) if contrast else None
+        alone = self._alone(stream, task.readings) if contrast else None
         context = CausalContext(self._model, prefix, cached=self._cached)
         units = sum(len(passage.segments) for passage in task.passages)
         margins = np.full(units, -np.inf, np.float32)
@@ -158,11 +164,13 @@ class IterativePruner:
             ids=np.concatenate(ids), unit=np.concatenate(units), share=share_of, passage=passage_of
         )
 
-    def _alone(self, stream: _Stream) -> Floats:
+    def _alone(self, stream: _Stream, readings: Readings | None) -> Floats:
         """Surprisals without the question, each passage by itself."""
         nothing = np.zeros(0, np.int64)
         own = [stream.passage == p for p in range(int(stream.passage.max(initial=-1)) + 1)]
-        values = self._model.surprisals([Continuation(nothing, stream.ids[mask]) for mask in own])
+        values = self._model.surprisals(
+            [Continuation(nothing, stream.ids[mask]) for mask in own], readings=readings
+        )
         found = np.full(len(stream.ids), np.nan, np.float32)
         for mask, row in zip(own, values, strict=True):
             found[mask] = row

@@ -67,6 +67,13 @@ class Plan:
         """Whether what the reader is told to do has an influence on scores."""
         return isinstance(self.valuer, IterativePruner) and not self.valuer.asks(query)
 
+    @property
+    def reads_twice(self) -> bool:
+        """Whether one stage reads documents of which another asks the surprisals by themselves."""
+        return (
+            self.documents is not None and isinstance(self.valuer, IterativePruner) and self.valuer.contrast
+        )
+
 
 def make_plan(
     method: Method,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingua_core.errors import ScorerError
+from lingua_core.models.readings import Readings
 from lingua_core.segmentation.segment import Segment
 
 __all__ = ["Passage", "PassageScores", "Scorer", "ScoringTask", "check_scores", "pool", "score_once"]
@@ -43,11 +44,14 @@ class ScoringTask:
         query: The question; None asks for informativeness without a question.
         passages: What to score; scores may take the other passages of the task into account.
         instruction: What the reader will be told to do; for scorers that read the whole prompt.
+        readings: What a language model has read of this prompt already, for the next stage with the same
+            model; no scorer needs it.
     """
 
     query: str | None
     passages: Sequence[Passage]
     instruction: str = ""
+    readings: Readings | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,7 +105,9 @@ class PerplexityRanker:
                 continuations += row
                 owners += [(t, p)] * len(row)
         found: dict[tuple[int, int], float] = {}
-        for owner, values in zip(owners, self._model.surprisals(continuations), strict=True):
+        readings = tasks[0].readings if tasks else None
+        surprisals = self._model.surprisals(continuations, readings=readings)
+        for owner, values in zip(owners, surprisals, strict=True):
             known = values[~np.isnan(values)]
             mean = float(known.mean()) if len(known) else 0.0
             value = mean if self._is_blind(tasks[owner[0]]) else -mean
