@@ -27,6 +27,7 @@ __all__ = [
     "ModelKind",
     "TokenizedText",
     "is_out_of_memory",
+    "token_borders",
     "without_progress_bars",
 ]
 
@@ -151,7 +152,7 @@ class HuggingFaceModel:
             verbose=False,
         )
         return [
-            TokenizedText(np.asarray(ids, np.int64), *_borders(offsets))
+            TokenizedText(np.asarray(ids, np.int64), *token_borders(offsets))
             for ids, offsets in zip(found["input_ids"], found["offset_mapping"], strict=True)
         ]
 
@@ -248,6 +249,7 @@ def _device(name: str) -> "torch.device":
     return device
 
 
-def _borders(offsets: Sequence[tuple[int, int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def token_borders(offsets: Sequence[tuple[int, int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Starts and ends of tokens, as arrays."""
     table = np.asarray(offsets, np.int64).reshape(-1, 2)
     return table[:, 0].copy(), table[:, 1].copy()
