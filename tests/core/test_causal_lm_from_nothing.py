@@ -1,5 +1,7 @@
 """A language model from nothing to what runs without torch: model, loop, checkpoints, export, runtime."""
 
+import gzip
+import hashlib
 import json
 import random
 from collections.abc import Mapping
@@ -20,11 +22,11 @@ from transformers import AutoModelForCausalLM
 from cli_runner import lingua
 from lingua_core import InputError, ModelError
 from lingua_core.models.causal_context import CausalContext
-from lingua_core.models.causal_lm import CausalLM
-from lingua_core.models.continuations import Continuation
+from lingua_core.models.causal_lm import CausalLM, Continuation
 from lingua_core.models.onnx_causal_lm import OnnxCausalLM
 from lingua_core.training.causal_lm.checkpoint import LATEST, STABLE
-from lingua_core.training.causal_lm.corpus import Text
+from lingua_core.training.causal_lm.corpus import CORPUS as SHIPPED
+from lingua_core.training.causal_lm.corpus import UNSEEN, Text
 from lingua_core.training.causal_lm.export import export_causal_lm
 from lingua_core.training.causal_lm.model import CausalTransformer, from_llama, to_llama
 from lingua_core.training.causal_lm.muon import Muon, orthogonal
@@ -186,6 +188,12 @@ def test_an_interrupted_run_ends_bit_identical(trained: Path, tmp_path: Path, at
     run(tmp_path, report=lambda progress: steps.append(progress.step))
     assert steps == list(range(1 + at // 5 * 5 if at != 20 else 16, 31))
     assert same(trained, tmp_path)
+
+
+def test_the_number_of_workers_changes_nothing(trained: Path, tmp_path: Path) -> None:
+    run(tmp_path, replace(OPTIONS, workers=3))
+    assert same(trained, tmp_path)
+    assert torch.get_num_threads() == 1
 
 
 def test_a_longer_run_goes_on_from_before_the_decay_as_if_it_had_been_asked_for(tmp_path: Path) -> None:
@@ -362,16 +370,71 @@ def test_a_window_too_small_to_read_is_refused(exported: Path) -> None:
 # --- command line ------------------------------------------------------------------------------------
 
 
-def test_the_command_trains_a_model_from_own_texts_and_goes_on(tmp_path: Path) -> None:
-    file = tmp_path / "own.jsonl"
+SMALL = "--vocabulary 300 --width 16 --layers 1 --heads 1 --inner 16 --window 32 --rows 4 --decay-steps 2"
+
+
+def own_file(folder: Path) -> Path:
+    file = folder / "own.jsonl"
     file.write_text("".join(json.dumps({"id": t.document, "text": t.text}) + "\n" for t in CORPUS.texts))
-    sizes = "--vocabulary 300 --width 16 --layers 1 --heads 1 --inner 16 --window 32 --rows 4".split()
-    command = ["train", "causal-lm", file, "--out", tmp_path / "model", *sizes, "--decay-steps", "2"]
+    return file
+
+
+def test_the_command_trains_a_model_from_own_texts_and_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    command = ["train", "causal-lm", own_file(tmp_path), "--out", out, *SMALL.split()]
     for steps in ("4", "6"):
         result = lingua(*command, "--steps", steps)
         assert result.exit_code == 0, result.stderr
-        assert str(tmp_path / "model") in result.stdout
-    assert AutoModelForCausalLM.from_pretrained(tmp_path / "model").config.num_hidden_layers == 1
+        assert str(out) in result.stdout
+        assert hashlib.sha256((out / "causal_lm.onnx").read_bytes()).hexdigest() in result.stdout
+    assert AutoModelForCausalLM.from_pretrained(out).config.num_hidden_layers == 1
     refused = lingua(*command, "--steps", "6", "--seed", "1")
     assert refused.exit_code == 2
     assert "of another run: seed 0 there, 1 here" in refused.stderr
+
+
+def test_the_last_checkpoint_of_a_run_can_be_exported_while_it_goes_on(tmp_path: Path, trained: Path) -> None:
+    (tmp_path / "run" / "training").mkdir(parents=True)
+    for file in (LATEST, "tokenizer.json"):
+        (tmp_path / "run" / "training" / file).write_bytes((trained / "training" / file).read_bytes())
+    result = lingua(
+        "train", "export-causal-lm", tmp_path / "run", "--out", tmp_path / "out", "--window", "64"
+    )
+    assert result.exit_code == 0, result.stderr
+    again = lingua("train", "export-causal-lm", trained, "--out", tmp_path / "again")
+    assert again.stdout.splitlines()[1:] == result.stdout.splitlines()[1:]
+    missing = lingua("train", "export-causal-lm", tmp_path, "--out", tmp_path / "none")
+    assert missing.exit_code == 2
+
+
+def test_the_table_of_bits_per_byte_compares_with_compressors_and_ngrams(
+    exported: Path, trained: Path, tmp_path: Path
+) -> None:
+    for source in (*SHIPPED, *UNSEEN):
+        file = tmp_path / source.file
+        file.parent.mkdir(exist_ok=True)
+        passages = [{"title": None, "text": story(1)}]
+        lines = [
+            json.dumps(
+                {
+                    "id": f"{source.name}:{i}",
+                    "text": story(i),
+                    "split": "dev",
+                    "gold": [0],
+                    "question": "Where?",
+                }
+                | {"passages": [p | {"title": f"{source.name} {i}"} for p in passages]}
+            )
+            for i in range(150)
+        ]
+        file.write_bytes(gzip.compress("\n".join(lines).encode()))
+    result = lingua("train", "measure-causal-lm", exported, tmp_path, "--run", trained)
+    assert result.exit_code == 0, result.stderr
+    header, _, *rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in result.stdout.splitlines()
+    ]
+    assert header == ["domain", "model", "zlib", "lzma", "4-gram"]
+    values = {row[0]: [float(cell) for cell in row[1:]] for row in rows}
+    assert "squality_stories (unseen)" in values
+    assert values["books_public_domain"][0] < values["books_public_domain"][1]
+    assert all(0 < value < 20 for row in values.values() for value in row)

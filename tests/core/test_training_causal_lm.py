@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lingua_core import InputError
-from lingua_core.models.continuations import Continuation
+from lingua_core.models.causal_lm import Continuation
 from lingua_core.models.hugging_face import TokenizedText
 from lingua_core.training.causal_lm.corpus import CORPUS, Text, is_held_out, own_texts, read_corpus
 from lingua_core.training.causal_lm.evaluate import (

@@ -6,7 +6,7 @@ from lingua_core.cli.ending import say, write_stdout
 from lingua_core.errors import InputError, MissingDependencyError
 from lingua_core.training.causal_lm.shape import ModelShape
 
-__all__ = ["train_with_progress"]
+__all__ = ["measure_and_show", "train_with_progress"]
 
 _SMOOTHING = 0.95
 _DECAY_SHARE = 0.2
@@ -23,6 +23,7 @@ def train_with_progress(
     rows: int,
     rate: float,
     seed: int,
+    workers: int | None,
 ) -> None:
     """Train a language model, with a progress bar on stderr and the result on stdout.
 
@@ -36,14 +37,16 @@ def train_with_progress(
         rows: Of each step.
         rate: Greatest learning rate.
         seed: Of every choice.
+        workers: Threads; None for the number of usable cores, or for what a GPU needs.
 
     Raises:
         InputError: If the sizes do not fit each other.
-        MissingDependencyError: If torch or safetensors is not installed.
+        MissingDependencyError: If torch, onnx or safetensors is not installed.
     """
     try:
+        import onnx  # pyright: ignore[reportUnusedImport]  # noqa: F401
         import safetensors  # pyright: ignore[reportUnusedImport]  # noqa: F401
-        import torch  # pyright: ignore[reportUnusedImport]  # noqa: F401
+        import torch
     except ImportError as error:
         raise MissingDependencyError.for_extra(
             str(error.name), extra="train", purpose="Training a language model"
@@ -51,6 +54,8 @@ def train_with_progress(
     from rich.console import Console
     from rich.progress import Progress as Bar
 
+    from lingua_core.models.onnx_session import usable_cores
+    from lingua_core.training.causal_lm.export import export_causal_lm
     from lingua_core.training.causal_lm.pipeline import Corpus, train_causal_lm
     from lingua_core.training.causal_lm.train import Progress, TrainingOptions
 
@@ -64,6 +69,7 @@ def train_with_progress(
         decay_longest=window,
         rate=rate,
         seed=seed,
+        workers=workers or (1 if torch.cuda.is_available() else usable_cores()),
     )
     say("reading the texts")
     corpus = Corpus.shipped(data) if data.is_dir() else Corpus.own(data)
@@ -80,4 +86,34 @@ def train_with_progress(
             bar.update(task, completed=progress.step, description=f"training, loss {average:.3f}")
 
         train_causal_lm(corpus, out, shape, options, report=report)
-    write_stdout(f"path        {out}\nparameters  {shape.parameters}\n")
+    digest = export_causal_lm(out, out)
+    write_stdout(f"path        {out}\nparameters  {shape.parameters}\nsha256      {digest}\n")
+
+
+def measure_and_show(model: Path, data: Path, run: Path | None) -> None:
+    """Measure an exported model, and write a table of bits per byte to stdout.
+
+    Args:
+        model: Its folder.
+        data: Folder of the data sets.
+        run: Folder of its training, for n-grams; None for none.
+    """
+    from lingua_core.cli.showing import waiting
+    from lingua_core.models.onnx_causal_lm import OnnxCausalLM
+    from lingua_core.models.tokenization import load_tokenizer
+    from lingua_core.training.causal_lm.evaluate import (
+        bits_by_model,
+        bits_by_ngrams,
+        bits_per_byte,
+        compressors,
+        shipped_sample,
+        table,
+    )
+
+    with waiting("Measuring", quiet=False):
+        ways = {"model": bits_by_model(OnnxCausalLM(model)), **compressors()}
+        if run is not None:
+            ways["4-gram"] = bits_by_ngrams(run / "training" / "tokens", load_tokenizer(run / "training"))
+        sample = shipped_sample(data)
+        results = [bits_per_byte(name, bits, sample) for name, bits in ways.items()]
+    write_stdout(table(results) + "\n")

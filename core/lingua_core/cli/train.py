@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lingua_core.cli.causal_lm import causal_lm, export_causal_lm, measure_causal_lm
 from lingua_core.cli.ending import clean_endings, write_stdout
 
 __all__ = ["app"]
@@ -16,6 +17,8 @@ def app() -> typer.Typer:
     train.command("export-encoder")(export_encoder)
     train.command("extractor")(extractor)
     train.command("causal-lm")(causal_lm)
+    train.command("export-causal-lm")(export_causal_lm)
+    train.command("measure-causal-lm")(measure_causal_lm)
     return train
 
 
@@ -111,64 +114,4 @@ def extractor(
             rate=rate,
             seed=seed,
             early_exit=early_exit,
-        )
-
-
-def causal_lm(
-    data: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DATA",
-            help="Your texts: JSON lines with 'text' and, if you like, 'id', may be .gz. Or the folder of "
-            "the data sets that the embedded language model was made from, to make it again.",
-            show_default=False,
-        ),
-    ],
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Folder for the model.", show_default=False)
-    ],
-    steps: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            help="Steps in all. May be changed when a run goes on, up to where its decay began: stop a long "
-            "run and give fewer steps to end it.",
-        ),
-    ] = 12_000,
-    decay_steps: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="The last steps, in which the learning rate falls. Default: a fifth.", metavar="N"
-        ),
-    ] = None,
-    vocabulary: Annotated[int, typer.Option(min=257, max=65536, help="Tokens of the tokenizer.")] = 8192,
-    width: Annotated[int, typer.Option(min=2, help="Of the model's states.")] = 320,
-    layers: Annotated[int, typer.Option(min=1, help="Of the model.")] = 8,
-    heads: Annotated[int, typer.Option(min=1, help="Of attention.")] = 5,
-    inner: Annotated[int, typer.Option(min=1, help="Width inside of the feed-forward parts.")] = 864,
-    window: Annotated[int, typer.Option(min=16, help="Tokens that the model reads at once.")] = 1024,
-    rows: Annotated[int, typer.Option(min=1, help="Rows of each step, each of half a window.")] = 32,
-    rate: Annotated[float, typer.Option(min=1e-6, max=1.0, help="Greatest learning rate.")] = 3e-3,
-    seed: Annotated[int, typer.Option(help="Of every choice.")] = 0,
-) -> None:
-    """Train a small language model from nothing, with a tokenizer of its own, on a GPU where there is one.
-
-    Writes what transformers reads. Interrupted, it goes on from its last checkpoint when the same command is
-    given again. Needs torch; if it is missing, the message holds the command that installs it.
-    """
-    with clean_endings():
-        from lingua_core.cli.causal_lm_view import train_with_progress
-        from lingua_core.training.causal_lm.shape import ModelShape
-
-        shape = ModelShape(vocabulary=vocabulary, width=width, layers=layers, heads=heads, inner=inner)
-        train_with_progress(
-            data,
-            out,
-            shape,
-            steps=steps,
-            decay_steps=decay_steps,
-            window=window,
-            rows=rows,
-            rate=rate,
-            seed=seed,
         )

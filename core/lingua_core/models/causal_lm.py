@@ -9,14 +9,15 @@ Surprisal is -ln p(token | what comes before), in nats; the exponential of its m
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lingua_core.errors import InputError, ModelError, ScorerError
-from lingua_core.models.continuations import Continuation, Ids, Piece, Surprisals, windows_of
 from lingua_core.models.hugging_face import DType, HuggingFaceModel, TokenizedText, is_out_of_memory
 
 if TYPE_CHECKING:
@@ -31,6 +32,40 @@ _LONGEST_WINDOW = 4096
 _LOGIT_BYTES = 64 * 2**20
 """Of the float32 logits that exist at one time: rows are taken in chunks of this size."""
 _SHORTEST_SHARED = 8
+
+Ids = NDArray[np.int64]
+Surprisals = NDArray[np.float32]
+
+
+class Continuation(NamedTuple):
+    """Tokens to be valued, and the tokens that they follow.
+
+    Attributes:
+        prefix: What the model reads before, behind its own beginning-of-text token. Shape (prefix,).
+        ids: What is valued. Shape (tokens,).
+    """
+
+    prefix: Ids
+    ids: Ids
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A window: a prefix, context that is not valued, and tokens that are.
+
+    Attributes:
+        owner: Index of the continuation.
+        prefix: Read first; often shared by many.
+        ids: Read behind it.
+        skip: How many of `ids` are context only.
+        at: Index in the continuation of the first valued token.
+    """
+
+    owner: int
+    prefix: tuple[int, ...]
+    ids: Ids
+    skip: int
+    at: int
 
 
 class _Body(NamedTuple):
@@ -136,14 +171,12 @@ class CausalLM:
         """
         found = [np.full(len(c.ids), np.nan, np.float32) for c in continuations]
         start, window = self.start, self.window
-        pieces = [
-            p for i, c in enumerate(continuations) for p in windows_of(i, c, start, window, keep_prefix)
-        ]
-        by_prefix: dict[tuple[int, ...], list[Piece]] = {}
+        pieces = [p for i, c in enumerate(continuations) for p in _windows(i, c, start, window, keep_prefix)]
+        by_prefix: dict[tuple[int, ...], list[_Piece]] = {}
         for piece in pieces:
             by_prefix.setdefault(piece.prefix, []).append(piece)
         can_share = self.has_cuttable_cache
-        alone: list[Piece] = []
+        alone: list[_Piece] = []
         for prefix, own in by_prefix.items():
             if can_share and len(own) > 1 and len(prefix) >= _SHORTEST_SHARED:
                 self._run(own, prefix, found)
@@ -203,7 +236,7 @@ class CausalLM:
                     "Half precision overflows in some models: try dtype='float32'."
                 )
 
-    def _run(self, pieces: Sequence[Piece], prefix: tuple[int, ...], found: list[Surprisals]) -> None:
+    def _run(self, pieces: Sequence[_Piece], prefix: tuple[int, ...], found: list[Surprisals]) -> None:
         """Value pieces of one shared prefix, longest first; without one, each reads its own."""
         order = sorted(pieces, key=lambda piece: -len(piece.ids) - len(piece.prefix))
         at = 0
@@ -223,7 +256,7 @@ class CausalLM:
                 found[piece.owner][first : first + len(value)] = value
             at += len(batch)
 
-    def _values(self, batch: Sequence[Piece], prefix: tuple[int, ...]) -> list[Surprisals]:
+    def _values(self, batch: Sequence[_Piece], prefix: tuple[int, ...]) -> list[Surprisals]:
         """Surprisals of each piece's valued tokens; one fewer where the first has nothing before it."""
         import torch
 
@@ -304,6 +337,27 @@ class CausalLM:
             if self._body is None:
                 self._body = _body_of(model, self._model.load().device)
             return self._body
+
+
+def _windows(
+    owner: int, continuation: Continuation, start: Ids, window: int, keep_prefix: bool
+) -> Iterator[_Piece]:
+    """A continuation in pieces that the model can read; each token is valued in one of them."""
+    ids = np.asarray(continuation.ids, np.int64)
+    longest = max(0, (window - 1 if keep_prefix else window // 2) - len(start))
+    own = continuation.prefix[len(continuation.prefix) - min(longest, len(continuation.prefix)) :]
+    prefix = tuple(np.concatenate([start, own]).astype(np.int64).tolist())
+    room = window - len(prefix)
+    if len(ids) <= room:
+        if len(ids):
+            yield _Piece(owner, prefix, ids, 0, 0)
+        return
+    context = room // 2
+    end = room
+    yield _Piece(owner, prefix, ids[:end], 0, 0)
+    while end < len(ids):
+        first, end = end, min(len(ids), end + room - context)
+        yield _Piece(owner, prefix, ids[end - room : end], first - (end - room), first)
 
 
 def _body_of(model: Any, device: "torch.device") -> _Body:  # noqa: ANN401  # any causal LM

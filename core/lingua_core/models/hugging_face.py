@@ -27,7 +27,6 @@ __all__ = [
     "ModelKind",
     "TokenizedText",
     "is_out_of_memory",
-    "token_borders",
     "without_progress_bars",
 ]
 
@@ -152,7 +151,7 @@ class HuggingFaceModel:
             verbose=False,
         )
         return [
-            TokenizedText(np.asarray(ids, np.int64), *token_borders(offsets))
+            TokenizedText(np.asarray(ids, np.int64), *_borders(offsets))
             for ids, offsets in zip(found["input_ids"], found["offset_mapping"], strict=True)
         ]
 
@@ -249,7 +248,6 @@ def _device(name: str) -> "torch.device":
     return device
 
 
-def token_borders(offsets: Sequence[tuple[int, int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Starts and ends of tokens, as arrays."""
+def _borders(offsets: Sequence[tuple[int, int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     table = np.asarray(offsets, np.int64).reshape(-1, 2)
     return table[:, 0].copy(), table[:, 1].copy()

@@ -1,5 +1,8 @@
 """A small causal language model in ONNX: token surprisals on a CPU without torch."""
 
+# Windows are cut as for any causal language model.
+# pyright: reportPrivateUsage=false
+
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingua_core.errors import InputError, ModelError, ScorerError
-from lingua_core.models.continuations import Continuation, Ids, Piece, Surprisals, windows_of
-from lingua_core.models.hugging_face import TokenizedText, token_borders
+from lingua_core.models.causal_lm import Continuation, Ids, Surprisals, _Piece, _windows
+from lingua_core.models.hugging_face import TokenizedText
 from lingua_core.models.onnx_session import Device, LazySession, check_threads, map_longest_first
 from lingua_core.models.tokenization import load_tokenizer
 from lingua_core.unicode import encodable
@@ -98,7 +101,11 @@ class OnnxCausalLM:
         # What looks like a special token in a text is text.
         tokenizer.encode_special_tokens = True
         encodings = tokenizer.encode_batch([encodable(text) for text in texts], add_special_tokens=False)
-        return [TokenizedText(np.array(e.ids, np.int64), *token_borders(e.offsets)) for e in encodings]
+        borders = [np.array(e.offsets, np.int64).reshape(-1, 2) for e in encodings]
+        return [
+            TokenizedText(np.array(e.ids, np.int64), ends[:, 0].copy(), ends[:, 1].copy())
+            for e, ends in zip(encodings, borders, strict=True)
+        ]
 
     def surprisals(
         self, continuations: Sequence[Continuation], *, keep_prefix: bool = False
@@ -118,7 +125,7 @@ class OnnxCausalLM:
         pieces = [
             piece
             for i, c in enumerate(continuations)
-            for piece in windows_of(i, c, self.start, self.window, keep_prefix)
+            for piece in _windows(i, c, self.start, self.window, keep_prefix)
         ]
         prefixes = self._shared_prefixes(pieces)
 
@@ -161,7 +168,7 @@ class OnnxCausalLM:
         assert after is not None
         return found, after
 
-    def _shared_prefixes(self, pieces: Sequence[Piece]) -> dict[tuple[int, ...], KeyValueCache]:
+    def _shared_prefixes(self, pieces: Sequence[_Piece]) -> dict[tuple[int, ...], KeyValueCache]:
         """What is read of prefixes that several windows begin with: all but their last token."""
         counts: dict[tuple[int, ...], int] = {}
         for piece in pieces:
@@ -177,7 +184,7 @@ class OnnxCausalLM:
         caches = map_longest_first(run, [len(prefix) for prefix in shared], threads=self._threads)
         return dict(zip(shared, caches, strict=True))
 
-    def _value(self, piece: Piece, prefix: KeyValueCache | None) -> Surprisals:
+    def _value(self, piece: _Piece, prefix: KeyValueCache | None) -> Surprisals:
         """Surprisals of a piece's valued tokens."""
         own = np.array(piece.prefix if prefix is None else piece.prefix[-1:], np.int64)
         ids = np.concatenate([own, piece.ids])

@@ -8,22 +8,28 @@ import random
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from tokenizers import Tokenizer
 
-from lingua_core.models.continuations import Continuation, Surprisals
+from lingua_core.models.causal_lm import Continuation, Surprisals
 from lingua_core.models.hugging_face import TokenizedText
-from lingua_core.training.causal_lm.corpus import Text
+from lingua_core.training.causal_lm.corpus import CORPUS, UNSEEN, Text, read_corpus
+from lingua_core.training.causal_lm.ngrams import NGramModel
+from lingua_core.unicode import encodable
 
 __all__ = [
     "BitsPerByte",
     "TextModel",
     "bits_by_compressor",
     "bits_by_model",
+    "bits_by_ngrams",
     "bits_per_byte",
     "compressors",
     "held_out_sample",
+    "shipped_sample",
     "table",
 ]
 
@@ -93,6 +99,18 @@ def held_out_sample(
     return found
 
 
+def shipped_sample(folder: Path) -> dict[str, list[str]]:
+    """Held-out texts of everything that the shipped model learns from, and of three domains it never sees.
+
+    Args:
+        folder: Of the data sets.
+    """
+    unseen = held_out_sample(read_corpus(folder, UNSEEN), all_texts=True)
+    return held_out_sample(read_corpus(folder, CORPUS)) | {
+        f"{name} (unseen)": texts for name, texts in unseen.items()
+    }
+
+
 def bits_per_byte(name: str, bits: Bits, sample: Mapping[str, Sequence[str]]) -> BitsPerByte:
     """Measure each domain of a sample."""
     sizes = {domain: sum(len(text.encode()) for text in texts) for domain, texts in sample.items()}
@@ -110,6 +128,25 @@ def bits_by_model(model: TextModel) -> Bits:
         nothing = np.zeros(0, np.int64)
         rows = model.surprisals([Continuation(nothing, row.ids) for row in model.tokenize(texts)])
         return float(sum(np.where(np.isnan(row), 16.0, row / np.log(2)).sum() for row in rows))
+
+    return bits
+
+
+def bits_by_ngrams(tokens: Path, tokenizer: Tokenizer, *, order: int = 4) -> Bits:
+    """Bits by an n-gram model of the same tokens that a language model was trained on.
+
+    Args:
+        tokens: A folder of `write_tokens`.
+        tokenizer: Of those tokens.
+        order: Length of the longest n-grams.
+    """
+    rows = [np.load(file).astype(np.int64) for file in sorted(tokens.glob("*.npy"))]
+    model = NGramModel(np.concatenate(rows), vocabulary=tokenizer.get_vocab_size(), order=order)
+
+    def bits(texts: Sequence[str]) -> float:
+        encodings = tokenizer.encode_batch([encodable(text) for text in texts])
+        # The first token is the beginning of the text, which says nothing.
+        return float(sum(model.surprisals(e.ids)[1:].sum() for e in encodings) / np.log(2))
 
     return bits
 

@@ -23,7 +23,7 @@ from lingua_core.training.causal_lm.stream import TokenStream, write_tokens
 from lingua_core.training.causal_lm.tokenizer import make_tokenizer, save_tokenizer
 from lingua_core.training.causal_lm.train import Progress, TrainingOptions, train
 
-__all__ = ["Corpus", "restore_checkpoint", "save_llama", "train_causal_lm"]
+__all__ = ["Corpus", "restore_checkpoint", "save_checkpoint_as_llama", "save_llama", "train_causal_lm"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +105,22 @@ def save_llama(model: CausalTransformer, tokenizer: Path, target: Path, *, windo
     unfinished = target / "model.unfinished"
     save_file(to_llama(model.state_dict()), unfinished, metadata={"format": "pt"})
     unfinished.replace(target / "model.safetensors")
+
+
+def save_checkpoint_as_llama(run: Path, target: Path, *, window: int) -> int:
+    """Write the last checkpoint of a run that goes on, as `save_llama` does; returns the steps behind it.
+
+    Args:
+        run: The run's `target`.
+        target: Another folder.
+        window: Tokens to read at once: those of a row before the decay, of its longer rows in it.
+
+    Raises:
+        InputError: If the run has no checkpoint yet.
+    """
+    model, step = restore_checkpoint(run / "training")
+    save_llama(model, run / "training" / "tokenizer.json", target, window=window)
+    return step
 
 
 def restore_checkpoint(folder: Path, *, name: str = LATEST) -> tuple[CausalTransformer, int]:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from lingua_core.errors import InputError
 from lingua_core.training.causal_lm.checkpoint import load_checkpoint, save_checkpoint
+from lingua_core.training.causal_lm.gradients import GradientPool
 from lingua_core.training.causal_lm.model import CausalTransformer
 from lingua_core.training.causal_lm.muon import Muon
 from lingua_core.training.causal_lm.schedule import Schedule
@@ -48,6 +49,8 @@ class TrainingOptions:
         weight_decay: Of matrices but the embeddings.
         seed: Of the first weights and the order of the rows.
         checkpoint_every: Steps between checkpoints.
+        workers: Parts that are computed at once, each on one thread: on a CPU, faster than one part at a
+            time on several threads.
 
     Raises:
         InputError: If a number is not positive, or the decay is longer than the training.
@@ -56,7 +59,7 @@ class TrainingOptions:
     steps: int
     decay_steps: int
     rows: int = 32
-    part: int = 4096
+    part: int = 2048
     longest: int = 512
     decay_longest: int = 1024
     rate: float = 3e-3
@@ -64,6 +67,7 @@ class TrainingOptions:
     weight_decay: float = 0.1
     seed: int = 0
     checkpoint_every: int = 50
+    workers: int = 1
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -139,17 +143,18 @@ def train(
     optimisers = _optimisers(model, options)
     done = load_checkpoint(folder, run, model, optimisers, options.decay_from, options.decay_steps)
     history = _History(folder / "history.jsonl")
-    for step in range(done, options.steps):
-        if step == options.decay_from:
-            save_checkpoint(folder, step, run, model, optimisers, decay=None, stable=True)
-        batch = _batch(step, rows, decay_rows, options)
-        loss = _step(model, optimisers, torch.from_numpy(batch).to(device), step, options)
-        progress = Progress(step + 1, loss, (step + 1) * options.rows * options.longest)
-        history.add(progress)
-        report(progress)
-        if (step + 1) % options.checkpoint_every == 0 or step + 1 == options.steps:
-            decay = (options.decay_from, options.decay_steps) if step + 1 > options.decay_from else None
-            save_checkpoint(folder, step + 1, run, model, optimisers, decay=decay)
+    with GradientPool(options.workers, part=options.part) as pool:
+        for step in range(done, options.steps):
+            if step == options.decay_from:
+                save_checkpoint(folder, step, run, model, optimisers, decay=None, stable=True)
+            batch = torch.from_numpy(_batch(step, rows, decay_rows, options)).to(device)
+            loss = _step(model, optimisers, batch, step, options, pool)
+            progress = Progress(step + 1, loss, (step + 1) * options.rows * options.longest)
+            history.add(progress)
+            report(progress)
+            if (step + 1) % options.checkpoint_every == 0 or step + 1 == options.steps:
+                decay = (options.decay_from, options.decay_steps) if step + 1 > options.decay_from else None
+                save_checkpoint(folder, step + 1, run, model, optimisers, decay=decay)
     return model.eval()
 
 
@@ -188,18 +193,13 @@ def _step(
     batch: torch.Tensor,
     step: int,
     options: TrainingOptions,
+    pool: GradientPool,
 ) -> float:
     share = options.schedule.share(step)
     for optimiser in optimisers.values():
         for group in optimiser.param_groups:
             group["lr"] = options.rate * share
-    parts = batch.split(max(1, options.part // (batch.shape[1] - 1)))
-    total = 0.0
-    for part in parts:
-        with torch.autocast(batch.device.type, dtype=torch.bfloat16):
-            loss = model.loss(part) * (len(part) / len(batch))
-        loss.backward()
-        total += float(loss.detach())
+    total = pool.add_gradients(model, batch)
     torch.nn.utils.clip_grad_norm_(model.parameters(), _GREATEST_GRADIENT)
     for optimiser in optimisers.values():
         optimiser.step()
