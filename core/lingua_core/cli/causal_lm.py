@@ -129,7 +129,9 @@ def measure_causal_lm(
     run: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Folder of its training, for an n-gram model of the same tokens to compare."
+            metavar="DIR",
+            help="Folder of its training, to compare with a model of its sizes that is untrained, and an "
+            "n-gram model of the same tokens.",
         ),
     ] = None,
 ) -> None:

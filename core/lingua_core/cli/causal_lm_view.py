@@ -1,15 +1,21 @@
 """The training of a language model as its maker sees it: a bar, the loss, and what came out."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from lingua_core.cli.ending import say, write_stdout
 from lingua_core.errors import InputError, MissingDependencyError
 from lingua_core.training.causal_lm.shape import ModelShape
 
+if TYPE_CHECKING:
+    from lingua_core.models.onnx_causal_lm import OnnxCausalLM
+
 __all__ = ["measure_and_show", "train_with_progress"]
 
 _SMOOTHING = 0.95
 _DECAY_SHARE = 0.2
+_WINDOW_OF_THE_UNTRAINED = 512
 
 
 def train_with_progress(
@@ -112,8 +118,24 @@ def measure_and_show(model: Path, data: Path, run: Path | None) -> None:
 
     with waiting("Measuring", quiet=False):
         ways = {"model": bits_by_model(OnnxCausalLM(model)), **compressors()}
-        if run is not None:
-            ways["4-gram"] = bits_by_ngrams(run / "training" / "tokens", load_tokenizer(run / "training"))
         sample = shipped_sample(data)
-        results = [bits_per_byte(name, bits, sample) for name, bits in ways.items()]
+        with TemporaryDirectory() as folder:
+            if run is not None:
+                ways["untrained"] = bits_by_model(_untrained(run, Path(folder)))
+                ways["4-gram"] = bits_by_ngrams(run / "training" / "tokens", load_tokenizer(run / "training"))
+            results = [bits_per_byte(name, bits, sample) for name, bits in ways.items()]
     write_stdout(table(results) + "\n")
+
+
+def _untrained(run: Path, folder: Path) -> "OnnxCausalLM":
+    """A model of the run's sizes with first weights, by the way that trained ones go."""
+    from lingua_core.models.onnx_causal_lm import OnnxCausalLM
+    from lingua_core.training.causal_lm.export import export_causal_lm
+    from lingua_core.training.causal_lm.model import CausalTransformer
+    from lingua_core.training.causal_lm.pipeline import restore_checkpoint, save_llama
+
+    trained, _ = restore_checkpoint(run / "training")
+    untrained = CausalTransformer(trained.shape)
+    save_llama(untrained, run / "training" / "tokenizer.json", folder, window=_WINDOW_OF_THE_UNTRAINED)
+    export_causal_lm(folder, folder)
+    return OnnxCausalLM(folder)
