@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lingua_core.cli.causal_lm import causal_lm, export_causal_lm, measure_causal_lm
 from lingua_core.cli.ending import clean_endings, write_stdout
 
 __all__ = ["app"]
@@ -12,9 +13,12 @@ __all__ = ["app"]
 
 def app() -> typer.Typer:
     """The group of commands."""
-    train = typer.Typer(help="Make models for --method extract.", no_args_is_help=True)
+    train = typer.Typer(help="Make the models that the methods read.", no_args_is_help=True)
     train.command("export-encoder")(export_encoder)
     train.command("extractor")(extractor)
+    train.command("causal-lm")(causal_lm)
+    train.command("export-causal-lm")(export_causal_lm)
+    train.command("measure-causal-lm")(measure_causal_lm)
     return train
 
 

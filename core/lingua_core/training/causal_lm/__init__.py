@@ -1,0 +1,1 @@
+"""Training of a small causal language model from scratch, and what its weights become."""
