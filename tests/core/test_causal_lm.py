@@ -12,7 +12,8 @@ from language_models import TEXT, language_model
 from lingua_core import InputError, ModelError, ScorerError
 from lingua_core.models import causal_lm
 from lingua_core.models.causal_context import CausalContext
-from lingua_core.models.causal_lm import CausalLM, Continuation
+from lingua_core.models.causal_lm import CausalLM
+from lingua_core.models.continuations import Continuation
 from lingua_core.models.hugging_face import HuggingFaceModel
 
 torch = pytest.importorskip("torch")

@@ -22,7 +22,8 @@ from transformers import AutoModelForCausalLM
 from cli_runner import lingua
 from lingua_core import InputError, ModelError
 from lingua_core.models.causal_context import CausalContext
-from lingua_core.models.causal_lm import CausalLM, Continuation
+from lingua_core.models.causal_lm import CausalLM
+from lingua_core.models.continuations import Continuation
 from lingua_core.models.onnx_causal_lm import OnnxCausalLM
 from lingua_core.training.causal_lm.checkpoint import LATEST, STABLE
 from lingua_core.training.causal_lm.corpus import CORPUS as SHIPPED

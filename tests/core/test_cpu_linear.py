@@ -9,7 +9,8 @@ import pytest
 
 from language_models import TEXT, language_model
 from lingua_core import InputError, ModelError, PromptCompressor
-from lingua_core.models.causal_lm import CausalLM, Continuation
+from lingua_core.models.causal_lm import CausalLM
+from lingua_core.models.continuations import Continuation
 
 torch = pytest.importorskip("torch")
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from language_models import TEXT, language_model
 from lingua_core import BudgetError, Document, InputError, PromptCompressor, ScorerError
-from lingua_core.models.causal_lm import CausalLM, Continuation
+from lingua_core.models.causal_lm import CausalLM
+from lingua_core.models.continuations import Continuation
 from lingua_core.pruning.iterative import IterativePruner
 from lingua_core.pruning.options import PruningOptions, as_options
 from lingua_core.scorers import CombinedScorer, FixedScorer, Passage, PassageScores, ScoringTask

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from language_models import TEXT, language_model
 from lingua_core import PromptCompressor
 from lingua_core.models.batches import rows_at_once
-from lingua_core.models.causal_lm import CausalLM, Continuation
+from lingua_core.models.causal_lm import CausalLM
+from lingua_core.models.continuations import Continuation
 from lingua_core.models.readings import Readings
 
 torch = pytest.importorskip("torch")

@@ -22,7 +22,8 @@ from lingua_core.bench.peer import INSTALL, SCRIPT, PeerProcess
 from lingua_core.bench.peer_models import save_causal, save_classifier
 from lingua_core.compression import PromptCompressor
 from lingua_core.errors import InputError, LinguaError
-from lingua_core.models.causal_lm import CausalLM, Continuation
+from lingua_core.models.causal_lm import CausalLM
+from lingua_core.models.continuations import Continuation
 from lingua_core.models.hugging_face import DType
 from lingua_core.scorers.causal import RESTRICTION, PerplexityRanker
 from lingua_core.tokens import resolve_token_counter

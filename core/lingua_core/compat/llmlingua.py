@@ -24,7 +24,8 @@ import numpy as np
 
 from lingua_core import compression
 from lingua_core.errors import InputError
-from lingua_core.models.causal_lm import CausalLM, Continuation
+from lingua_core.models.causal_lm import CausalLM
+from lingua_core.models.continuations import Continuation
 from lingua_core.models.hugging_face import DType
 from lingua_core.pruning.options import PruningOptions
 from lingua_core.pruning.plan import Method

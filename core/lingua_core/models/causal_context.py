@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lingua_core.models.causal_lm import CausalLM, Continuation
+from lingua_core.models.continuations import Continuation
+from lingua_core.models.language_model import LanguageModel
 
 __all__ = ["CausalContext"]
 
@@ -32,7 +33,7 @@ class CausalContext:
         cached: Whether to keep keys and values; None for wherever the model allows it.
     """
 
-    def __init__(self, model: CausalLM, prefix: Ids, *, cached: bool | None = None) -> None:
+    def __init__(self, model: LanguageModel, prefix: Ids, *, cached: bool | None = None) -> None:
         self._model = model
         room = max(0, model.window // 2 - len(model.start))
         self._prefix = prefix[len(prefix) - min(len(prefix), room) :]

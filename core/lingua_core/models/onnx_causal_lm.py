@@ -1,8 +1,5 @@
 """A small causal language model in ONNX: token surprisals on a CPU without torch."""
 
-# Windows are cut as for any causal language model.
-# pyright: reportPrivateUsage=false
-
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingua_core.errors import InputError, ModelError, ScorerError
-from lingua_core.models.causal_lm import Continuation, Ids, Surprisals, _Piece, _windows
+from lingua_core.models.continuations import Continuation, Ids, Piece, Surprisals, pieces_of
 from lingua_core.models.hugging_face import TokenizedText
 from lingua_core.models.onnx_session import Device, LazySession, check_threads, map_longest_first
+from lingua_core.models.readings import Readings
 from lingua_core.models.tokenization import load_tokenizer
 from lingua_core.unicode import encodable
 from lingua_core.weights import ShippedModel
@@ -108,7 +106,11 @@ class OnnxCausalLM:
         ]
 
     def surprisals(
-        self, continuations: Sequence[Continuation], *, keep_prefix: bool = False
+        self,
+        continuations: Sequence[Continuation],
+        *,
+        keep_prefix: bool = False,
+        readings: Readings | None = None,
     ) -> list[Surprisals]:
         """Surprisal, in nats, of every token of each continuation.
 
@@ -116,6 +118,7 @@ class OnnxCausalLM:
             continuations: What to value.
             keep_prefix: Whether prefixes may fill the window; else those longer than half of it lose their
                 beginning.
+            readings: Without influence: hidden states stay inside the model.
 
         Raises:
             ModelError: If the model cannot be loaded.
@@ -125,7 +128,7 @@ class OnnxCausalLM:
         pieces = [
             piece
             for i, c in enumerate(continuations)
-            for piece in _windows(i, c, self.start, self.window, keep_prefix)
+            for piece in pieces_of(i, c, self.start, self.window, keep_prefix)
         ]
         prefixes = self._shared_prefixes(pieces)
 
@@ -168,7 +171,7 @@ class OnnxCausalLM:
         assert after is not None
         return found, after
 
-    def _shared_prefixes(self, pieces: Sequence[_Piece]) -> dict[tuple[int, ...], KeyValueCache]:
+    def _shared_prefixes(self, pieces: Sequence[Piece]) -> dict[tuple[int, ...], KeyValueCache]:
         """What is read of prefixes that several windows begin with: all but their last token."""
         counts: dict[tuple[int, ...], int] = {}
         for piece in pieces:
@@ -184,7 +187,7 @@ class OnnxCausalLM:
         caches = map_longest_first(run, [len(prefix) for prefix in shared], threads=self._threads)
         return dict(zip(shared, caches, strict=True))
 
-    def _value(self, piece: _Piece, prefix: KeyValueCache | None) -> Surprisals:
+    def _value(self, piece: Piece, prefix: KeyValueCache | None) -> Surprisals:
         """Surprisals of a piece's valued tokens."""
         own = np.array(piece.prefix if prefix is None else piece.prefix[-1:], np.int64)
         ids = np.concatenate([own, piece.ids])

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from lingua_core.errors import InputError
 from lingua_core.models.causal_context import CausalContext
-from lingua_core.models.causal_lm import CausalLM, Continuation
+from lingua_core.models.continuations import Continuation
+from lingua_core.models.language_model import LanguageModel
 from lingua_core.models.readings import Readings
 from lingua_core.scorers.base import PassageScores, ScoringTask
 from lingua_core.scorers.causal import RESTRICTION, passage_tokens
@@ -69,7 +70,7 @@ class IterativePruner:
 
     def __init__(
         self,
-        model: CausalLM,
+        model: LanguageModel,
         *,
         stretch: int = 200,
         contrast: bool = False,

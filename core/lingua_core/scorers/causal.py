@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingua_core.errors import InputError
-from lingua_core.models.causal_lm import CausalLM, Continuation
+from lingua_core.models.continuations import Continuation
 from lingua_core.models.hugging_face import TokenizedText
+from lingua_core.models.language_model import LanguageModel
 from lingua_core.scorers.base import Passage, PassageScores, ScoringTask
 
 __all__ = ["RESTRICTION", "Condition", "PerplexityRanker", "SurprisalScorer", "passage_tokens"]
@@ -22,7 +23,7 @@ RESTRICTION = " We can get the answer to this question in the given documents."
 Ids = NDArray[np.int64]
 
 
-def passage_tokens(model: CausalLM, passages: Sequence[Passage]) -> list[TokenizedText]:
+def passage_tokens(model: LanguageModel, passages: Sequence[Passage]) -> list[TokenizedText]:
     """The tokens of each passage that are part of one of its segments, or of the white space before one."""
     found: list[TokenizedText] = []
     for passage, tokens in zip(passages, model.tokenize([p.text for p in passages]), strict=True):
@@ -52,7 +53,7 @@ class SurprisalScorer:
     requires_query = False
     default_threshold: float | None = None
 
-    def __init__(self, model: CausalLM) -> None:
+    def __init__(self, model: LanguageModel) -> None:
         self._model = model
 
     def score(self, tasks: Sequence[ScoringTask]) -> list[list[PassageScores]]:
@@ -85,7 +86,7 @@ class PerplexityRanker:
     default_threshold: float | None = None
 
     def __init__(
-        self, model: CausalLM, *, condition: Condition = "after", restriction: str = RESTRICTION
+        self, model: LanguageModel, *, condition: Condition = "after", restriction: str = RESTRICTION
     ) -> None:
         if condition not in get_args(Condition):
             raise InputError(f"condition must be one of {', '.join(get_args(Condition))}, got {condition!r}.")
