@@ -20,7 +20,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from cli_runner import lingua
-from lingua_core import InputError, ModelError
+from lingua_core import InputError, ModelError, PromptCompressor
 from lingua_core.models.causal_context import CausalContext
 from lingua_core.models.causal_lm import CausalLM
 from lingua_core.models.continuations import Continuation
@@ -439,3 +439,16 @@ def test_the_table_of_bits_per_byte_compares_with_compressors_and_ngrams(
     assert "squality_stories (unseen)" in values
     assert values["all"][0] < min(values["all"][1], values["all"][3])
     assert all(0 < value < 20 for row in values.values() for value in row)
+
+
+@pytest.mark.parametrize("method", ["llmlingua", "longllmlingua", "selective-context"])
+def test_methods_that_keep_words_run_on_the_exported_model(exported: Path, method: Any) -> None:
+    documents = [story(i) for i in range(4)]
+    by_folder = PromptCompressor(method, model=exported).compress(documents, "What did it see?", rate=0.4)
+    by_object = PromptCompressor(method, model=OnnxCausalLM(exported)).compress(
+        documents, "What did it see?", rate=0.4
+    )
+    assert abs(by_folder.rate - 0.4) <= 0.02
+    assert by_folder.text == by_object.text
+    with pytest.raises(InputError, match="needs a token classifier"):
+        PromptCompressor("llmlingua2", model=OnnxCausalLM(exported))

@@ -15,9 +15,7 @@ import traceback
 from importlib.metadata import version
 from typing import Any
 
-# What the libraries print must not come between the answers.
-ANSWERS = os.fdopen(os.dup(1), "w", encoding="utf-8")
-os.dup2(2, 1)
+__all__: list[str] = []
 
 
 class Peer:
@@ -50,6 +48,9 @@ class Peer:
 
 def main() -> None:
     """Answer requests until there are no more."""
+    # What the libraries print must not come between the answers.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
     peer = Peer()
     actions = {"load": peer.load, "compress": peer.compress}
     for line in sys.stdin:
@@ -60,8 +61,8 @@ def main() -> None:
             last = traceback.extract_tb(error.__traceback__)[-1]
             where = f"line {last.lineno} of {os.path.basename(last.filename)}"
             answer = {"ok": False, "error": f"{type(error).__name__}: {error} ({where})"}
-        ANSWERS.write(json.dumps(answer) + "\n")
-        ANSWERS.flush()
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from lingua_core.models.tokenization import load_tokenizer
 from lingua_core.unicode import encodable
 from lingua_core.weights import ShippedModel
 
-__all__ = ["KeyValueCache", "OnnxCausalLM"]
+__all__ = ["KeyValueCache", "OnnxCausalLM", "is_exported_language_model"]
 
 Array = NDArray[np.float32]
 
@@ -218,6 +218,11 @@ class OnnxCausalLM:
                 raise ScorerError(
                     f"{self.name!r} returned numbers that are none for text {i} of {len(found)}."
                 )
+
+
+def is_exported_language_model(source: str | Path) -> bool:
+    """Whether it is a folder with an exported language model."""
+    return len(str(source)) <= 1000 and (Path(source) / "causal_lm.onnx").is_file()
 
 
 def _read_settings(folder: Path) -> dict[str, int]:

@@ -180,7 +180,8 @@ class IterativePruner:
     def _stretches(self, stream: _Stream) -> list[tuple[int, int]]:
         """Where stretches begin and end: about as long as asked for, of one share, never inside a word."""
         found: list[tuple[int, int]] = []
-        size, at = min(self._stretch, max(1, self._model.window // 2)), 0
+        # With a word that goes on, at most half of the window: the question may take the other half.
+        size, at = min(self._stretch, max(1, self._model.window // 4)), 0
         while at < len(stream.ids):
             end = min(at + size, len(stream.ids))
             other = np.flatnonzero(stream.share[at:end] != stream.share[at])

@@ -6,6 +6,8 @@ from typing import Any, Literal, cast, get_args
 
 from lingua_core.errors import InputError
 from lingua_core.models.causal_lm import CausalLM
+from lingua_core.models.language_model import LanguageModel
+from lingua_core.models.onnx_causal_lm import OnnxCausalLM
 from lingua_core.models.onnx_session import Device
 from lingua_core.pruning.iterative import IterativePruner
 from lingua_core.pruning.options import PruningOptions, Unit
@@ -23,7 +25,7 @@ from lingua_core.segmentation.words import PhraseSegmenter, WordSegmenter
 __all__ = ["Method", "ModelSource", "Plan", "make_plan"]
 
 Method = Literal["extract", "lexical", "llmlingua", "longllmlingua", "llmlingua2", "selective-context"]
-ModelSource = str | Path | Scorer | CausalLM | tuple[Any, Any]
+ModelSource = str | Path | Scorer | CausalLM | OnnxCausalLM | tuple[Any, Any]
 
 _UNITS: dict[Unit, Segmenter | None] = {
     "word": WordSegmenter(),
@@ -93,7 +95,7 @@ def make_plan(
     if method in ("extract", "lexical"):
         if options is not None:
             raise InputError(f"Method {method!r} keeps whole sentences and has no options; leave them out.")
-        if isinstance(model, CausalLM | tuple):
+        if isinstance(model, CausalLM | OnnxCausalLM | tuple):
             raise InputError(f"Method {method!r} cannot use a causal language model; got {model!r:.80}.")
         return Plan(valuer=choose_scorer(method, model, cast("Device", device), threads))
     options = options or PruningOptions()
@@ -104,9 +106,12 @@ def make_plan(
         )
     if method == "llmlingua2":
         return _classifier_plan(model, options, device, threads)
-    if isinstance(model, Scorer):
+    if isinstance(model, CausalLM | OnnxCausalLM):
+        language_model: LanguageModel = model
+    elif isinstance(model, Scorer):
         raise InputError(f"Method {method!r} needs a causal language model, got the scorer {model.name!r}.")
-    language_model = model if isinstance(model, CausalLM) else _causal(model, options, device)
+    else:
+        language_model = _causal(model, options, device, threads)
     if method == "selective-context":
         return Plan(
             valuer=SurprisalScorer(language_model),
@@ -150,7 +155,17 @@ _EXAMPLES = {
 }
 
 
-def _causal(model: str | Path | tuple[Any, Any], options: PruningOptions, device: str) -> CausalLM:
+def _causal(
+    model: str | Path | tuple[Any, Any], options: PruningOptions, device: str, threads: int | None
+) -> LanguageModel:
+    if (
+        isinstance(model, str | Path)
+        and len(str(model)) <= 1000
+        and (Path(model) / "causal_lm.onnx").is_file()
+    ):
+        return OnnxCausalLM(
+            Path(model), device=cast("Device", device), window=options.window, threads=threads
+        )
     return CausalLM(
         model,
         device=device,
@@ -162,7 +177,7 @@ def _causal(model: str | Path | tuple[Any, Any], options: PruningOptions, device
 
 
 def _classifier_plan(model: ModelSource, options: PruningOptions, device: str, threads: int | None) -> Plan:
-    if isinstance(model, CausalLM):
+    if isinstance(model, CausalLM | OnnxCausalLM):
         raise InputError("Method 'llmlingua2' needs a token classifier, got a causal language model.")
     scorer: Scorer
     if isinstance(model, str | Path | tuple):
@@ -191,7 +206,7 @@ def _classifier_plan(model: ModelSource, options: PruningOptions, device: str, t
 def _document_stage(
     options: PruningOptions,
     default: Literal["perplexity"] | None,
-    model: CausalLM | None,
+    model: LanguageModel | None,
     condition: Condition,
     device: str,
     threads: int | None,
@@ -228,7 +243,7 @@ def _sentence_stage(options: PruningOptions, scorer: Scorer) -> SentenceStage | 
     )
 
 
-def _signals(options: PruningOptions, model: CausalLM | None, threads: int | None) -> Scorer | None:
+def _signals(options: PruningOptions, model: LanguageModel | None, threads: int | None) -> Scorer | None:
     weighted = [(name, weight) for name, weight in options.signals.items() if weight]
     if not weighted:
         return None
