@@ -242,7 +242,7 @@ class CausalLM:
         """Value pieces of one shared prefix, longest first; without one, each reads its own."""
         if not pieces:
             return
-        shared = self._read_prefix(prefix) if prefix else None
+        shared: _Shared | None = None
         order = sorted(pieces, key=lambda piece: -piece.length(prefix))
         lengths = [piece.length(prefix) for piece in order]
         device = self._model.load().device
@@ -251,6 +251,8 @@ class CausalLM:
             rows = rows_at_once(lengths[at:], limit=self._batch_tokens, device=device.type)
             batch = order[at : at + rows]
             try:
+                if prefix and shared is None:
+                    shared = self._read_prefix(prefix)
                 values = self._values(batch, shared, readings)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
