@@ -864,7 +864,7 @@ def test_nothing_is_loaded_for_nothing(tmp_path: Path) -> None:
         ({"batch_tokens": True}, "batch_tokens must be"),
         ({"document_ranker": "bm25"}, "document_ranker must be a lingua_core.scorers.Scorer or None"),
         ({"device": 0}, "device must be"),
-        ({"dtype": "int8"}, "dtype must be"),
+        ({"dtype": "int3"}, "dtype must be"),
         ({"model": 3}, "model must be"),
     ],
 )

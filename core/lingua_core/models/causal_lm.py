@@ -10,8 +10,7 @@ Surprisal is -ln p(token | what comes before), in nats; the exponential of its m
 import copy
 import logging
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from lingua_core.errors import InputError, ModelError, ScorerError
 from lingua_core.models.batches import rows_at_once
 from lingua_core.models.causal_body import Body, body_of
+from lingua_core.models.causal_pieces import Continuation, Piece, pieces_of
 from lingua_core.models.hugging_face import DType, HuggingFaceModel, TokenizedText, is_out_of_memory
 from lingua_core.models.readings import Readings
 
@@ -38,43 +38,6 @@ _SHORTEST_SHARED = 8
 
 Ids = NDArray[np.int64]
 Surprisals = NDArray[np.float32]
-
-
-class Continuation(NamedTuple):
-    """Tokens to be valued, and the tokens that they follow.
-
-    Attributes:
-        prefix: What the model reads before, behind its own beginning-of-text token. Shape (prefix,).
-        ids: What is valued. Shape (tokens,).
-    """
-
-    prefix: Ids
-    ids: Ids
-
-
-@dataclass(slots=True)
-class _Piece:
-    """A window: a prefix, context that is not valued, and tokens that are.
-
-    Attributes:
-        owner: Index of the continuation.
-        prefix: Read first; often shared by many.
-        ids: Read behind it.
-        skip: How many of `ids` are context only.
-        at: Index in the continuation of the first valued token.
-        is_whole_prefix: Whether nothing of the continuation's prefix was cut off.
-    """
-
-    owner: int
-    prefix: tuple[int, ...]
-    ids: Ids
-    skip: int
-    at: int
-    is_whole_prefix: bool
-
-    def length(self, shared: tuple[int, ...]) -> int:
-        """Tokens to be read behind a shared prefix."""
-        return len(self.ids) + (0 if shared else len(self.prefix))
 
 
 class _Shared(NamedTuple):
@@ -181,7 +144,7 @@ class CausalLM:
         """
         found = [np.full(len(c.ids), np.nan, np.float32) for c in continuations]
         start, window = self.start, self.window
-        pieces: list[_Piece] = []
+        pieces: list[Piece] = []
         for i, asked in enumerate(continuations):
             states = None
             if readings is not None and not len(asked.prefix) and len(start) + len(asked.ids) <= window:
@@ -189,12 +152,12 @@ class CausalLM:
             if states is not None:
                 found[i] = self._known(asked.ids, states)
             else:
-                pieces += _windows(i, asked, start, window, keep_prefix)
-        by_prefix: dict[tuple[int, ...], list[_Piece]] = {}
+                pieces += pieces_of(i, asked, start, window, keep_prefix)
+        by_prefix: dict[tuple[int, ...], list[Piece]] = {}
         for piece in pieces:
             by_prefix.setdefault(piece.prefix, []).append(piece)
         can_share = self.has_cuttable_cache
-        alone: list[_Piece] = []
+        alone: list[Piece] = []
         for prefix, own in by_prefix.items():
             if can_share and len(own) > 1 and len(prefix) >= _SHORTEST_SHARED:
                 self._run(own, prefix, found, readings)
@@ -275,7 +238,7 @@ class CausalLM:
 
     def _run(
         self,
-        pieces: Sequence[_Piece],
+        pieces: Sequence[Piece],
         prefix: tuple[int, ...],
         found: list[Surprisals],
         readings: Readings | None,
@@ -283,7 +246,7 @@ class CausalLM:
         """Value pieces of one shared prefix, longest first; without one, each reads its own."""
         if not pieces:
             return
-        shared = self._read_prefix(prefix) if prefix else None
+        shared: _Shared | None = None
         order = sorted(pieces, key=lambda piece: -piece.length(prefix))
         lengths = [piece.length(prefix) for piece in order]
         device = self._model.load().device
@@ -292,6 +255,8 @@ class CausalLM:
             rows = rows_at_once(lengths[at:], limit=self._batch_tokens, device=device.type)
             batch = order[at : at + rows]
             try:
+                if prefix and shared is None:
+                    shared = self._read_prefix(prefix)
                 values = self._values(batch, shared, readings)
             except RuntimeError as error:
                 if not is_out_of_memory(error):
@@ -304,7 +269,7 @@ class CausalLM:
             at += len(batch)
 
     def _values(
-        self, batch: Sequence[_Piece], shared: "_Shared | None", readings: Readings | None
+        self, batch: Sequence[Piece], shared: "_Shared | None", readings: Readings | None
     ) -> list[Surprisals]:
         """Surprisals of each piece's valued tokens; one fewer where the first has nothing before it."""
         import torch
@@ -400,28 +365,6 @@ class CausalLM:
             if self._body is None:
                 self._body = body_of(model, self._model.load().device)
             return self._body
-
-
-def _windows(
-    owner: int, continuation: Continuation, start: Ids, window: int, keep_prefix: bool
-) -> Iterator[_Piece]:
-    """A continuation in pieces that the model can read; each token is valued in one of them."""
-    ids = np.asarray(continuation.ids, np.int64)
-    longest = max(0, (window - 1 if keep_prefix else window // 2) - len(start))
-    own = continuation.prefix[len(continuation.prefix) - min(longest, len(continuation.prefix)) :]
-    prefix = tuple(np.concatenate([start, own]).astype(np.int64).tolist())
-    whole = len(own) == len(continuation.prefix)
-    room = window - len(prefix)
-    if len(ids) <= room:
-        if len(ids):
-            yield _Piece(owner, prefix, ids, 0, 0, whole)
-        return
-    context = room // 2
-    end = room
-    yield _Piece(owner, prefix, ids[:end], 0, 0, whole)
-    while end < len(ids):
-        first, end = end, min(len(ids), end + room - context)
-        yield _Piece(owner, prefix, ids[end - room : end], first - (end - room), first, whole)
 
 
 def _padded(rows: Sequence[Ids], before: int) -> "tuple[Tensor, Tensor | None]":
