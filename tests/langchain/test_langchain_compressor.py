@@ -214,8 +214,8 @@ def test_every_option_of_the_core_is_an_option_here() -> None:
         name
         for function in (PromptCompressor.__init__, PromptCompressor.compress)
         for name in inspect.signature(function).parameters
-    } - {"self", "documents", "query", "instruction"}
-    assert set(LinguaCompressor.model_fields) == options | {"title_key"}
+    } - {"self", "documents", "query"}
+    assert set(LinguaCompressor.model_fields) == options | {"title_key", "llm", "keep_empty"}
 
 
 def test_it_is_a_document_compressor() -> None:
