@@ -1,7 +1,6 @@
 """The contracts of LangChain's kinds of things, kept by every method."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,37 +22,15 @@ from langchain_lingua import (
     compress_documents,
     compress_prompt,
 )
-from language_models import language_model
-
-METHODS = ["extract", "lexical", "llmlingua", "longllmlingua", "llmlingua2", "selective-context"]
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a small model with random weights for a method that needs one."""
-    made: dict[str, Path] = {}
-
-    def model(kind: str) -> Path:
-        if kind not in made:
-            pytest.importorskip("torch", reason="needs the extra: lingua-rag[transformers]")
-            folder = tmp_path_factory.mktemp(kind)
-            if kind == "classifier":
-                folder = pytest.importorskip("tiny_models").make_tiny_mbert(folder)
-            else:
-                for part in language_model():
-                    part.save_pretrained(folder)
-            made[kind] = folder
-        return made[kind]
-
-    return model
+from method_models import METHODS, options_of
 
 
 @pytest.fixture(params=METHODS)
-def make(request: pytest.FixtureRequest, models: Callable[[str], Path]) -> Callable[..., LinguaCompressor]:
+def make(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., LinguaCompressor]:
     """Makes compressors of each method."""
-    fixed: dict[str, Any] = {"method": request.param}
-    if request.param not in ("extract", "lexical"):
-        fixed["model"] = str(models("classifier" if request.param == "llmlingua2" else "causal-lm"))
+    fixed = options_of(request.param, tmp_path_factory.mktemp)
     return lambda **options: LinguaCompressor(**fixed, **options)
 
 
