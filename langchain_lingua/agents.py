@@ -16,7 +16,7 @@ from lingua_core.errors import MissingDependencyError
 
 try:
     import_module("langchain.agents.middleware")
-except ImportError as error:
+except ModuleNotFoundError as error:
     raise MissingDependencyError.for_extra(
         "langchain", extra="langchain-agents", purpose="langchain_lingua.agents"
     ) from error

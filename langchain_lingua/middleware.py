@@ -87,7 +87,7 @@ class CompressToolResultsMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         result = handler(request)
         asked = _asked(request)
         new: dict[int, ToolMessage] = {}
-        for message in self._results_in(result, request):
+        for message in _results_in(result, request):
             short = self._results.compress(message, asked)
             kept = self._originals.keep(short, message, _runtime(request)) if _is_short(short) else short
             new[id(message)] = kept
@@ -100,7 +100,7 @@ class CompressToolResultsMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         result = await handler(request)
         asked = _asked(request)
         new: dict[int, ToolMessage] = {}
-        for message in self._results_in(result, request):
+        for message in _results_in(result, request):
             short = await self._results.acompress(message, asked)
             kept = (
                 await self._originals.akeep(short, message, _runtime(request)) if _is_short(short) else short
@@ -108,13 +108,13 @@ class CompressToolResultsMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             new[id(message)] = kept
         return _replaced(result, new)
 
-    def _results_in(self, result: object, request: ToolCallRequest) -> list[ToolMessage]:
-        if any(tool.name == request.tool_call["name"] for tool in self.tools):
-            return []
-        fresh = [
-            message for message in _tool_messages(result) if METADATA_KEY not in message.response_metadata
-        ]
-        return [message for message in fresh if message.tool_call_id == request.tool_call["id"]]
+
+def _results_in(result: object, request: ToolCallRequest) -> list[ToolMessage]:
+    """The messages that this call has brought, if they may be shortened."""
+    if request.tool_call["name"] == TOOL_NAME:
+        return []
+    fresh = [message for message in _tool_messages(result) if METADATA_KEY not in message.response_metadata]
+    return [message for message in fresh if message.tool_call_id == request.tool_call["id"]]
 
 
 def _runtime(request: ToolCallRequest) -> ToolRuntime[Any, Any]:

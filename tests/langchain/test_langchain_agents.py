@@ -219,6 +219,21 @@ class TestStores:
         assert len(str(model.prompts[1][-1].content)) < len(NOTES) / 2
         assert model.prompts[2][-1].content == NOTES
 
+    async def test_a_tool_of_ones_own_making_is_not_shortened_again(self, asynchronously: bool) -> None:
+        store: dict[str, Any] = {}
+        used = middleware(store=store, offer_original=False, note="[Shortened: {id}]")
+        model = Scripted(
+            script=[
+                calling("search", 1, topic="lamp"),
+                lambda messages: calling("get_original", 2, id=next(iter(store)))(messages),
+                saying("."),
+            ]
+        )
+        agent = create_agent(model, [search, get_original_tool(store)], middleware=[used])
+        short, whole = tool_messages(await ran(agent, asynchronously))
+        assert str(short.content).startswith(f"[Shortened: {next(iter(store))}]\n")
+        assert whole.content == NOTES
+
     async def test_they_outlive_a_turn_with_a_checkpointer(self, asynchronously: bool) -> None:
         model = Scripted(
             script=[

@@ -146,6 +146,14 @@ async def test_the_retrievers_run_and_the_compressions_are_children(
             assert seen.ancestors(run) == ["compress_documents"]
 
 
+def test_any_runnable_from_a_question_to_documents_is_a_retriever(
+    documents: list[Document], question: str, compressor: LinguaCompressor
+) -> None:
+    found = RunnableLambda(lambda query: [d for d in documents if "lamp" in d.page_content])
+    step = compress_documents(compressor, retriever=found)
+    assert [document.page_content for document in step.invoke(question)] == [ANSWER]
+
+
 def test_keys_can_be_named(documents: list[Document], question: str, compressor: LinguaCompressor) -> None:
     step = compress_documents(compressor, documents_key="docs", query_key="asked")
     given = {"docs": documents, "asked": question, "documents": [], "query": "something else"}
