@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, TypedDict
 
 from langchain_core.callbacks import Callbacks, adispatch_custom_event, dispatch_custom_event
 from langchain_core.documents import BaseDocumentCompressor, Document
+from langchain_core.language_models import BaseLanguageModel
 from langchain_core.load.serializable import Serializable
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from pydantic import ConfigDict, PrivateAttr, SkipValidation, ValidationError, WithJsonSchema
 
-from langchain_lingua.conversion import from_core, to_core
+from langchain_lingua.conversion import from_core, in_place, to_core
+from langchain_lingua.counting import counter_of
 from lingua_core import (
     DEFAULT_PROTECT,
+    CompressionResult,
+    InputError,
     Method,
     ModelSource,
     Order,
@@ -41,7 +45,8 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
     `lingua`, the `relevance`, the kept character `spans` of the original `page_content`,
     `origin_tokens`, `compressed_tokens`, and `notes` if something did not go the plain way; and
     `relevance_score`, unless a reranker has set that. An earlier compression's entry is kept as
-    `previous`. Documents of which nothing is kept are left out.
+    `previous`. Documents of which nothing is kept are left out, unless
+    `keep_empty`.
 
     Every call is a run named "LinguaCompressor" in traces, with a custom event "lingua_compression"
     that holds the statistics and names the kept and dropped documents.
@@ -57,6 +62,9 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
         device: "auto", "cpu", "cuda" or another of torch's.
         token_counter: How the reading model counts: None for the embedded tokenizer, the name of a
             tiktoken encoding or Hugging Face tokenizer, or a function from text to int.
+        llm: The chat model that will read the documents; counts by its `get_num_tokens`. Give this or
+            `token_counter`. Of a model without a tokenizer of its own, for which LangChain would download
+            GPT-2's, the embedded tokenizer counts, with a warning.
         protect: Kinds and patterns of what is never cut in half.
         always_keep: Patterns; a segment with a match is kept whatever its score.
         keep_headings: Keep what introduces a kept segment with it.
@@ -68,9 +76,12 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
         target_tokens: The most tokens that all returned documents have together.
         rate: The fraction of tokens to keep. At most one of `target_tokens`, `rate`, `threshold`.
         threshold: Keep every segment that scores at least this.
+        instruction: What the reading model is told to do, for methods that read the whole prompt.
         order: "original", "relevance" for the most relevant document first, or "ends" for the most relevant
             ones at both ends.
         title_key: Metadata key whose value is the document's title, used for scoring; None for no titles.
+        keep_empty: Return documents of which nothing is kept too, with an empty `page_content`: in their
+            places, or behind the others if these are reordered.
 
     Raises:
         lingua_core.InputError: On construction, if an option cannot be used; see the message.
@@ -91,6 +102,7 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
         SkipValidation[str | Callable[[str], int] | TokenCounter | None],
         WithJsonSchema({"type": ["string", "null"]}),
     ] = None
+    llm: Annotated[SkipValidation[BaseLanguageModel[Any] | None], WithJsonSchema({"type": "null"})] = None
     protect: Annotated[
         SkipValidation[Collection[str | re.Pattern[str]]],
         WithJsonSchema({"type": "array", "items": {"type": "string"}}),
@@ -107,8 +119,10 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
     target_tokens: SkipValidation[int | None] = None
     rate: SkipValidation[float | None] = None
     threshold: SkipValidation[float | None] = None
+    instruction: SkipValidation[str] = ""
     order: SkipValidation[Order] = "original"
     title_key: str | None = "title"
+    keep_empty: bool = False
 
     _core: PromptCompressor = PrivateAttr()
 
@@ -130,7 +144,7 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
             model=self.model,
             options=self.options,
             device=self.device,
-            token_counter=self.token_counter,
+            token_counter=self._counter(),
             protect=self.protect,
             always_keep=self.always_keep,
             keep_headings=self.keep_headings,
@@ -141,6 +155,11 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
         )
         # Without documents no model runs, but the budget and the order are checked.
         self._core.compress([], "?", **self._fixed())
+
+    @property
+    def core(self) -> PromptCompressor:
+        """The core's compressor that does the work; knows nothing of the budget."""
+        return self._core
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy built anew, so that updated options are checked and take effect.
@@ -184,6 +203,16 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
         retrieved = _Retrieved(documents=list(documents), query=query)
         return await self._runnable().ainvoke(retrieved, {"callbacks": callbacks})
 
+    def _counter(self) -> str | Callable[[str], int] | TokenCounter | None:
+        if self.llm is None:
+            return self.token_counter
+        if self.token_counter is not None:
+            raise InputError(
+                f"Give llm or token_counter, not both: got llm={type(self.llm).__name__} and "
+                f"token_counter={self.token_counter!r:.80}."
+            )
+        return counter_of(self.llm)
+
     def _runnable(self) -> RunnableLambda[_Retrieved, list[Document]]:
         # A document compressor is no Runnable: only through one does its work show up in traces.
         return RunnableLambda(self._compress, self._acompress, name=RUN_NAME)
@@ -192,15 +221,23 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
         documents = to_core(retrieved["documents"], self.title_key)
         result = self._core.compress(documents, retrieved["query"], **self._fixed())
         dispatch_custom_event(EVENT_NAME, result.statistics(), config=config)
-        return from_core(result, retrieved["documents"])
+        return self._from_core(result, retrieved["documents"])
 
     async def _acompress(self, retrieved: _Retrieved, config: RunnableConfig) -> list[Document]:
         documents = to_core(retrieved["documents"], self.title_key)
         result = await self._core.acompress(documents, retrieved["query"], **self._fixed())
         await adispatch_custom_event(EVENT_NAME, result.statistics(), config=config)
-        return from_core(result, retrieved["documents"])
+        return self._from_core(result, retrieved["documents"])
 
     def _fixed(self) -> FixedOptions:
         return FixedOptions(
-            target_tokens=self.target_tokens, rate=self.rate, threshold=self.threshold, order=self.order
+            target_tokens=self.target_tokens,
+            rate=self.rate,
+            threshold=self.threshold,
+            instruction=self.instruction,
+            order=self.order,
         )
+
+    def _from_core(self, result: CompressionResult, originals: Sequence[Document]) -> list[Document]:
+        verdicts = in_place(result, self.order) if self.keep_empty else result.documents
+        return from_core(result, verdicts, originals)

@@ -5,11 +5,11 @@ from typing import Any
 
 from langchain_core.documents import Document
 
-from lingua_core import CompressedDocument, CompressionResult, InputError
+from lingua_core import CompressedDocument, CompressionResult, InputError, Order
 from lingua_core import Document as CoreDocument
 from lingua_core.carrying import bookkeeping, copied
 
-__all__ = ["METADATA_KEY", "from_core", "to_core"]
+__all__ = ["METADATA_KEY", "from_core", "in_place", "to_core"]
 
 METADATA_KEY = "lingua"
 """Where a compressed document's metadata says what was kept."""
@@ -24,9 +24,17 @@ def to_core(documents: Iterable[Document], title_key: str | None) -> list[CoreDo
     return [_to_core(document, title_key) for document in documents]
 
 
-def from_core(result: CompressionResult, originals: Sequence[Document]) -> list[Document]:
-    """Fresh documents for what was kept; they share nothing mutable with the originals."""
-    return [_compressed(originals[kept.index], kept, bookkeeping(result, kept)) for kept in result.documents]
+def in_place(result: CompressionResult, order: Order) -> Sequence[CompressedDocument]:
+    """What was kept and what was not: in input order, or the latter behind the reordered former."""
+    every = (*result.documents, *result.dropped)
+    return sorted(every, key=lambda document: document.index) if order == "original" else every
+
+
+def from_core(
+    result: CompressionResult, verdicts: Sequence[CompressedDocument], originals: Sequence[Document]
+) -> list[Document]:
+    """Fresh documents for some of a result's; they share nothing mutable with the originals."""
+    return [_compressed(originals[kept.index], kept, bookkeeping(result, kept)) for kept in verdicts]
 
 
 def _to_core(document: Document, title_key: str | None) -> CoreDocument:

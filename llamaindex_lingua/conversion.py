@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore
+from llama_index.core.schema import BaseNode, MetadataMode, Node, NodeWithScore, TextNode
 
-from lingua_core import CompressedDocument, CompressionResult, Document
+from lingua_core import CompressedDocument, CompressionResult, Document, InputError
 from lingua_core.carrying import bookkeeping, copied
 from llamaindex_lingua.events import CompressionEndEvent
 
@@ -16,8 +16,18 @@ METADATA_KEY = "lingua"
 
 
 def text_positions(nodes: Sequence[NodeWithScore]) -> list[int]:
-    """Positions of the nodes that have text; the others (images, empty nodes) are not compressed."""
-    return [i for i, scored in enumerate(nodes) if _text(scored.node).strip()]
+    """Positions of the text nodes that have text; others (images, empty nodes, own types) stay as they are.
+
+    Raises:
+        InputError: If something is no node with a score.
+    """
+    for i, scored in enumerate(nodes):
+        if not isinstance(scored, NodeWithScore):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise InputError(
+                f"nodes[{i}] must be a llama_index.core.schema.NodeWithScore, got {type(scored).__name__}: "
+                f"{scored!r:.80}. A node without a score is NodeWithScore(node=node)."
+            )
+    return [i for i, scored in enumerate(nodes) if _is_text(scored.node)]
 
 
 def to_core(
@@ -46,6 +56,10 @@ def from_core(
 def end_event(result: CompressionResult) -> CompressionEndEvent:
     """The statistics of a result."""
     return CompressionEndEvent(**result.statistics())
+
+
+def _is_text(node: BaseNode) -> bool:
+    return isinstance(node, (Node, TextNode)) and bool(_text(node).strip())
 
 
 def _text(node: BaseNode) -> str:

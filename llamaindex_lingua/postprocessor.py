@@ -131,6 +131,11 @@ class LinguaPostprocessor(BaseNodePostprocessor):
     threshold: SkipValidation[float | None] = Field(
         None, frozen=True, description="Keep every segment that scores at least this."
     )
+    instruction: SkipValidation[str] = Field(
+        "",
+        frozen=True,
+        description="What the reading model is told to do, for methods that read the whole prompt.",
+    )
     order: SkipValidation[Order] = Field(
         "original",
         frozen=True,
@@ -215,7 +220,11 @@ class LinguaPostprocessor(BaseNodePostprocessor):
 
     def _fixed(self) -> FixedOptions:
         return FixedOptions(
-            target_tokens=self.target_tokens, rate=self.rate, threshold=self.threshold, order=self.order
+            target_tokens=self.target_tokens,
+            rate=self.rate,
+            threshold=self.threshold,
+            instruction=self.instruction,
+            order=self.order,
         )
 
 

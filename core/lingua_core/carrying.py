@@ -19,6 +19,7 @@ class FixedOptions(TypedDict):
     target_tokens: int | None
     rate: float | None
     threshold: float | None
+    instruction: str
     order: Order
 
 

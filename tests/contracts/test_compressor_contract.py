@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from language_models import language_model
 from lingua_core import Document, PromptCompressor
+from method_models import METHODS, options_of
 
 QUESTION = "Which year did the observatory open, and who paid for it?"
 RIVER = (
@@ -43,16 +43,6 @@ ITEMS = [
 ]
 
 
-@pytest.fixture(scope="session")
-def causal_lm(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The folder of a small model with random weights."""
-    pytest.importorskip("torch", reason="needs the extra: lingua-rag[transformers]")
-    folder = tmp_path_factory.mktemp("causal-lm")
-    for part in language_model():
-        part.save_pretrained(folder)
-    return str(folder)
-
-
 class Harness(Protocol):
     """How the contract sees an implementation."""
 
@@ -65,12 +55,17 @@ class Harness(Protocol):
 class CompressorContract:
     """The guarantees; a subclass provides the fixture `harness`."""
 
-    @pytest.fixture(params=["extract", "lexical", "longllmlingua", "selective-context"])
-    def make(self, request: pytest.FixtureRequest, harness: Harness) -> Callable[..., Any]:
-        fixed: dict[str, Any] = {"method": request.param}
-        if request.param in ("longllmlingua", "selective-context"):
+    @pytest.fixture(params=METHODS)
+    def make(
+        self,
+        request: pytest.FixtureRequest,
+        tmp_path_factory: pytest.TempPathFactory,
+        harness: Harness,
+    ) -> Callable[..., Any]:
+        fixed = options_of(request.param, tmp_path_factory.mktemp)
+        if "model" in fixed:
             # Pieces are told apart by their separator below.
-            fixed |= {"model": request.getfixturevalue("causal_lm"), "separator": "\n"}
+            fixed |= {"separator": "\n"}
         return lambda **options: harness.build(**fixed, **options)
 
     async def test_sync_and_async_agree(self, harness: Harness, make: Callable[..., Any]) -> None:

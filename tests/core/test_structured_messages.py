@@ -318,6 +318,19 @@ def test_bad_options_are_refused(options: Any, says: str) -> None:
         compress_messages([], lexical, rate=0.5, threshold=0.5)
 
 
+def test_statistics_are_plain_data_without_any_text() -> None:
+    result = compress_messages(AGENT, lexical, min_tokens=20, rate=0.2)
+    statistics = result.statistics()
+    assert json.loads(json.dumps(statistics)) == statistics
+    assert statistics["method"] == "lexical"
+    assert statistics["budget"] == {"kind": "rate", "value": 0.2, "is_default": False}
+    assert statistics["rate"] == statistics["compressed_tokens"] / statistics["origin_tokens"]
+    assert [part["outcome"] for part in statistics["parts"]] == [part.outcome for part in result.parts]
+    assert "lamp" not in json.dumps(statistics)
+    nothing = compress_messages([], lexical).statistics()
+    assert (nothing["method"], nothing["budget"], nothing["parts"]) == (None, None, [])
+
+
 def test_the_default_method_finds_the_answer() -> None:
     given = [{"role": "user", "content": QUESTION}, {"role": "tool", "content": f"{OTHERS} {NOTES}"}]
     result = compress_messages(given, PromptCompressor(), min_tokens=20)

@@ -61,6 +61,10 @@ def test_code_blocks_run_and_print_what_the_page_says(
         if block.kind == "python":
             if "langchain" in block.body:
                 pytest.importorskip("langchain_classic")
+            if "langchain.agents" in block.body:
+                pytest.importorskip(
+                    "langchain.agents", reason="needs the extra: lingua-rag[langchain-agents]"
+                )
             if "llama_index" in block.body:
                 pytest.importorskip("llama_index.core")
             out = io.StringIO()

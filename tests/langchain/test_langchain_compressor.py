@@ -112,6 +112,31 @@ def test_an_empty_document_is_left_out(question: str) -> None:
     assert [document.page_content for document in kept] == ["Lamps are lit at dusk."]
 
 
+def test_kept_empty_documents_stand_in_their_places(documents: list[Document], question: str) -> None:
+    given = [documents[1], Document("", id="blank"), documents[0], documents[2]]
+    kept = LinguaCompressor(target_tokens=25, keep_empty=True).compress_documents(given, question)
+    assert [document.id for document in kept] == ["ferry", "blank", "light", None]
+    assert [bool(document.page_content) for document in kept] == [False, False, True, False]
+    assert kept[0].metadata["source"] == "timetable"
+    assert kept[0].metadata["lingua"]["spans"] == []
+    assert kept[0].metadata["lingua"]["compressed_tokens"] == 0
+    assert isinstance(kept[0].metadata["relevance_score"], float)
+
+
+@pytest.mark.parametrize("order", ["relevance", "ends"])
+def test_kept_empty_documents_stand_behind_reordered_ones(
+    documents: list[Document], question: str, order: str
+) -> None:
+    given = [Document("", id="blank"), *documents]
+    plain = LinguaCompressor(target_tokens=60, order=order).compress_documents(given, question)
+    kept = LinguaCompressor(target_tokens=60, order=order, keep_empty=True).compress_documents(
+        given, question
+    )
+    assert kept[: len(plain)] == plain
+    assert kept[len(plain)].id == "blank"
+    assert len(kept) == len(given)
+
+
 def test_compressing_twice_replaces_the_spans(documents: list[Document], question: str) -> None:
     once = LinguaCompressor(rate=0.7).compress_documents(documents, question)
     twice = LinguaCompressor(rate=0.5).compress_documents(once, question)
@@ -172,6 +197,8 @@ def test_an_impossible_budget_is_the_cores_error(documents: list[Document], ques
         ({"rate": 0.5, "target_tokens": 9}, BudgetError, "at most one of"),
         ({"method": "magic"}, InputError, "Unknown method 'magic'"),
         ({"order": "random"}, InputError, "order must be"),
+        ({"instruction": 5}, InputError, "instruction must be a str"),
+        ({"keep_empty": "perhaps"}, ValidationError, "keep_empty"),
         ({"model": 5}, InputError, "model must be None, a folder"),
         ({"device": "tpu"}, InputError, "device must be"),
         ({"token_counter": 5}, InputError, "token_counter must be"),
@@ -214,8 +241,8 @@ def test_every_option_of_the_core_is_an_option_here() -> None:
         name
         for function in (PromptCompressor.__init__, PromptCompressor.compress)
         for name in inspect.signature(function).parameters
-    } - {"self", "documents", "query", "instruction"}
-    assert set(LinguaCompressor.model_fields) == options | {"title_key"}
+    } - {"self", "documents", "query"}
+    assert set(LinguaCompressor.model_fields) == options | {"title_key", "llm", "keep_empty"}
 
 
 def test_it_is_a_document_compressor() -> None:

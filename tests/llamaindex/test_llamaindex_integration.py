@@ -168,6 +168,13 @@ async def test_both_events_hold_the_statistics(
     assert json.loads(end.model_dump_json())["method"] == "extract"
 
 
+def test_an_instruction_goes_to_the_method_which_may_have_no_use_for_it(
+    nodes: list[NodeWithScore], events: list[BaseEvent], question: str
+) -> None:
+    LinguaPostprocessor(instruction="Answer briefly.").postprocess_nodes(nodes, query_str=question)
+    assert [note["code"] for note in events[-1].notes] == ["unused_instruction"]
+
+
 async def test_events_belong_to_the_span_of_their_call(
     nodes: list[NodeWithScore], events: list[BaseEvent], spans: SimpleSpanHandler, question: str
 ) -> None:

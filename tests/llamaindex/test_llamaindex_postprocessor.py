@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from llama_index.core import Settings
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import (
+    BaseNode,
     Document,
     ImageNode,
     IndexNode,
@@ -105,6 +107,61 @@ def test_nodes_without_text_pass_through_in_their_places(nodes: list[NodeWithSco
     assert mixed == before
     fewer = LinguaPostprocessor(target_tokens=18).postprocess_nodes(mixed, query_str=question)
     assert [scored.node_id for scored in fewer] == ["image", "dam", "media"]
+
+
+class Table(BaseNode):
+    """A node type of somebody's own, whose text is written from data and cannot be set."""
+
+    rows: list[list[str]]
+
+    @classmethod
+    def get_type(cls) -> str:
+        return "table"
+
+    def get_content(self, metadata_mode: MetadataMode = MetadataMode.ALL) -> str:
+        return "\n".join(" | ".join(row) for row in self.rows)
+
+    async def aget_content_blocks(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    def get_content_blocks(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    def set_content(self, value: Any) -> None:
+        raise NotImplementedError
+
+    @property
+    def hash(self) -> str:
+        return "table"
+
+
+async def test_node_types_that_are_no_text_pass_through(nodes: list[NodeWithScore], question: str) -> None:
+    table = NodeWithScore(node=Table(id_="table", rows=[["turbine", "340 MW"], ["lake", "11"]]), score=0.7)
+    postprocessor = LinguaPostprocessor(target_tokens=18)
+    kept = postprocessor.postprocess_nodes([nodes[0], table], query_str=question)
+    assert [scored.node_id for scored in kept] == ["dam", "table"]
+    assert kept[1] is table
+    assert await postprocessor.apostprocess_nodes([nodes[0], table], query_str=question) == kept
+
+
+def test_an_image_with_a_caption_keeps_its_image(question: str) -> None:
+    node = ImageNode(text="Pears ripen. The dam has turbines of 340 megawatts.", image="aGk=", id_="i")
+    postprocessor = LinguaPostprocessor(
+        model=FixedScorer(lambda query, text: float("dam" in text)), threshold=1.0
+    )
+    (kept,) = postprocessor.postprocess_nodes(
+        [NodeWithScore(node=node)], QueryBundle(question, image_path="turbine.png")
+    )
+    assert texts([kept]) == ["The dam has turbines of 340 megawatts."]
+    assert kept.node.image == "aGk="
+
+
+@pytest.mark.parametrize("given", [["a text"], [TextNode(text="a node without a score")], [None]])
+async def test_something_else_than_nodes_is_a_clear_error(given: list[Any], question: str) -> None:
+    with pytest.raises(InputError, match=r"nodes\[0\] must be .*NodeWithScore, got"):
+        LinguaPostprocessor().postprocess_nodes(given, query_str=question)
+    with pytest.raises(ValueError, match="got"):
+        await LinguaPostprocessor().apostprocess_nodes(given, query_str=question)
 
 
 def test_order_relevance_sorts_the_text_nodes_around_the_others(
@@ -221,6 +278,7 @@ def test_an_impossible_budget_is_the_cores_error(nodes: list[NodeWithScore], que
         ({"rate": 0.5, "target_tokens": 9}, BudgetError, "at most one of"),
         ({"method": "magic"}, InputError, "Unknown method 'magic'"),
         ({"order": "random"}, InputError, "order must be"),
+        ({"instruction": 5}, InputError, "instruction must be a str"),
         ({"model": 5}, InputError, "model must be None, a folder"),
         ({"token_counter": 5}, InputError, "token_counter must be"),
         ({"always_keep": ["("]}, InputError, "no valid regular expression"),
@@ -279,7 +337,7 @@ def test_every_option_of_the_core_is_an_option_here() -> None:
         name
         for function in (PromptCompressor.__init__, PromptCompressor.compress)
         for name in inspect.signature(function).parameters
-    } - {"self", "documents", "query", "instruction"}
+    } - {"self", "documents", "query"}
     own = set(LinguaPostprocessor.model_fields) - set(BaseNodePostprocessor.model_fields)
     assert own == options | {"title_key"}
 

@@ -25,6 +25,8 @@ HEAVY = (*FRAMEWORKS, "torch", "transformers", "onnx", "tiktoken", "safetensors"
 OF_AN_EXTRA = ("lingua_core.training.extractor.", "lingua_core.llms.huggingface.")
 """What needs torch when it is imported; nothing else imports it before it is used."""
 
+OF_AGENTS = [f"langchain_lingua.{name}" for name in ("agents", "middleware", "original_tool", "originals")]
+
 
 def modules_after(code: str) -> set[str]:
     report = "\nimport json, sys; sys.stdout.write(json.dumps(sorted(sys.modules)))"
@@ -74,6 +76,8 @@ def test_every_module_says_what_is_public(package: str) -> None:
             continue
         if info.name.startswith(OF_AN_EXTRA) and find_spec("torch") is None:
             continue
+        if info.name in OF_AGENTS and find_spec("langchain") is None:
+            continue  # of the extra "langchain-agents"
         module = importlib.import_module(info.name)
         public = getattr(module, "__all__", None)
         if public is None:
@@ -111,6 +115,21 @@ def test_an_adapter_without_its_framework_names_the_command_that_installs_it(
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert f'pip install "lingua-rag[{extra}]"' in done.stderr.splitlines()[-1]
+
+
+def test_agents_without_langchain_name_the_command_that_installs_it() -> None:
+    pytest.importorskip("langchain_core", reason="needs the extra: lingua-rag[langchain]")
+    code = (
+        "import sys; sys.modules['langchain'] = None\nimport langchain_lingua\nimport langchain_lingua.agents"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert 'pip install "lingua-rag[langchain-agents]"' in done.stderr.splitlines()[-1]
+
+
+def test_the_langchain_adapter_loads_no_agents() -> None:
+    pytest.importorskip("langchain_core", reason="needs the extra: lingua-rag[langchain]")
+    assert not modules_after("import langchain_lingua") & {"langchain", "langchain_classic", "langgraph"}
 
 
 def test_the_core_folder_is_no_package(repository: Path) -> None:

@@ -2,6 +2,18 @@
 
 from typing import Any, assert_type
 
+from langchain_core.documents import Document as LangChainDocument
+from langchain_core.messages import BaseMessage
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.tools import BaseTool
+
+from langchain_lingua import (
+    CompressToolResultsEdit,
+    LinguaCompressor,
+    compress_documents,
+    compress_prompt,
+)
+from langchain_lingua.agents import CompressToolResultsMiddleware, get_original_tool
 from lingua_core import (
     Budget,
     CompressedDocument,
@@ -79,3 +91,16 @@ def injection(task: ScoringTask) -> None:
     scorer: Scorer = OwnScorer()
     PromptCompressor(model=scorer, token_counter=counter, segmenter=OwnSegmenter())
     assert_type(task.query, str | None)
+
+
+def langchain(retriever: BaseRetriever, documents: list[LangChainDocument]) -> None:
+    compressor = LinguaCompressor(target_tokens=100, keep_empty=True, token_counter=len)
+    assert_type(compressor.compress_documents(documents, "q"), list[LangChainDocument])
+    assert_type(compressor.core, PromptCompressor)
+    step = compress_documents(compressor, retriever=retriever, query_key="asked")
+    assert_type(step.invoke("q"), list[LangChainDocument])
+    assert_type(step.batch([{"asked": "q"}]), list[list[LangChainDocument]])
+    assert_type(compress_prompt(compressor, keep_last=0).invoke("prompt"), list[BaseMessage])
+    assert_type(get_original_tool({}), BaseTool)
+    CompressToolResultsMiddleware(compressor, query="arguments", store="agent")
+    CompressToolResultsEdit(compressor=compressor, trigger=1000)

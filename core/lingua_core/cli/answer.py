@@ -13,7 +13,7 @@ from lingua_core.errors import InputError
 if TYPE_CHECKING:
     from lingua_core.llms import HuggingFaceChat, OpenAIChat
 
-__all__ = ["DependenciesName", "RouterName", "answer"]
+__all__ = ["DependenciesName", "RouterName", "answer", "question_from"]
 
 _WAYS = """No model was named. Name one in one of three ways:
   --model NAME                 at OpenAI, with the key in OPENAI_API_KEY
@@ -99,7 +99,7 @@ def answer(
         from lingua_core.cli.html_file import check_html_target
         from lingua_core.skeleton import SkeletonOfThought
 
-        text = _question(question)
+        text = question_from(question)
         if timeline is not None:
             check_html_target(timeline, option="--timeline")
         with closing(_llm(model, base_url, local, device)) as llm:
@@ -121,7 +121,8 @@ def answer(
             raise typer.Exit(INCOMPLETE)
 
 
-def _question(given: str) -> str:
+def question_from(given: str) -> str:
+    """The question that an argument stands for: itself, or standard input for "-"."""
     if given != "-":
         return given
     from lingua_core.cli.decoding import decoded

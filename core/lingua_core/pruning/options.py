@@ -49,7 +49,7 @@ class PruningOptions:
         stretch: Tokens of the model that are valued at a time by iterative compression.
         window: Tokens that the model reads at once; None for what it was made for, at most 4096.
         batch_tokens: Tokens of a batch.
-        dtype: Of a model that is loaded.
+        dtype: Of a model that is loaded; "int8" makes its linear layers smaller and faster, on a CPU.
         trust_remote_code: Whether to run code that comes with the model.
 
     Raises:

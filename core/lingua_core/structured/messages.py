@@ -3,7 +3,7 @@
 import copy
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 from lingua_core.compression import PromptCompressor
@@ -78,6 +78,29 @@ class MessagesResult(Counted):
     parts: tuple[MessagePart, ...]
     query: str | None
     result: CompressionResult | None
+
+    def statistics(self) -> dict[str, Any]:
+        """Plain data about the compression, for logs and traces; holds no text of a message."""
+        return {
+            "method": self.result.method if self.result is not None else None,
+            "budget": asdict(self.result.budget) if self.result is not None else None,
+            "token_counter": self.token_counter,
+            "origin_tokens": self.origin_tokens,
+            "compressed_tokens": self.compressed_tokens,
+            "rate": self.rate,
+            "parts": [
+                {
+                    "message": part.message,
+                    "part": part.part,
+                    "role": part.role,
+                    "outcome": part.outcome,
+                    "origin_tokens": part.origin_tokens,
+                    "compressed_tokens": part.compressed_tokens,
+                }
+                for part in self.parts
+            ],
+            "notes": [asdict(note) for note in self.notes],
+        }
 
 
 def compress_messages(

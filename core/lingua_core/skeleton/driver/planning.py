@@ -125,7 +125,7 @@ class PlanReply:
             if len(certain) < FEWEST_POINTS:
                 return self._nothing(outcome)
             why = outcome.reason if outcome is not None else "its time was up"
-            note = f"The skeleton was cut short after {len(certain)} points: {why}."
+            note = f"The skeleton was cut short after {len(certain)} points: {why.rstrip('.')}."
             result = Skeleton(points=tuple(certain), notes=(note,), raw=self.text)
             self.was_cut = True
         if isinstance(result, NoSkeleton):
@@ -139,7 +139,7 @@ class PlanReply:
         why = outcome.reason if outcome is not None else "its time was up"
         return NoSkeleton(
             code="one_point" if self.points or self._held else "empty" if not self.text else "no_points",
-            reason=f"The skeleton was cut short: {why}.",
+            reason=f"The skeleton was cut short: {why.rstrip('.')}.",
             raw=self.text,
         )
 
