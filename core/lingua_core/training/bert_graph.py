@@ -146,7 +146,15 @@ class BertGraph:
         """Add an array of the source model as a constant under its own name."""
         return self.constant(name, self.weight(name))
 
-    def node(self, op: str, inputs: list[str], output: str, *, domain: str = "", **attributes: float) -> str:
+    def node(
+        self,
+        op: str,
+        inputs: list[str],
+        output: str,
+        *,
+        domain: str = "",
+        **attributes: float | list[int],
+    ) -> str:
         """Add a node with one output; returns the output's name."""
         self.nodes.append(
             self.helper.make_node(op, inputs, [output], name=output, domain=domain, **attributes)
