@@ -71,7 +71,7 @@ def router() -> EmbeddedRouter:
 
 @pytest.mark.parametrize("question", GOLDEN)
 def test_probabilities_are_those_of_the_shipped_weights(router: EmbeddedRouter, question: str) -> None:
-    assert router.route(question).probability == pytest.approx(GOLDEN[question], abs=0.02)
+    assert router.route(question).probability == pytest.approx(GOLDEN[question], abs=0.04)
 
 
 @pytest.mark.parametrize("question", POINTS_EXPECTED)
