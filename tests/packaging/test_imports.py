@@ -22,7 +22,11 @@ FRAMEWORKS = (
     "llamaindex_lingua",
 )
 HEAVY = (*FRAMEWORKS, "torch", "transformers", "onnx", "tiktoken", "safetensors", "openai", "ray", "pandas")
-OF_AN_EXTRA = ("lingua_core.training.extractor.", "lingua_core.llms.huggingface.")
+OF_AN_EXTRA = (
+    "lingua_core.training.extractor.",
+    "lingua_core.training.router.",
+    "lingua_core.llms.huggingface.",
+)
 """What needs torch when it is imported; nothing else imports it before it is used."""
 
 OF_AGENTS = [f"langchain_lingua.{name}" for name in ("agents", "middleware", "original_tool", "originals")]

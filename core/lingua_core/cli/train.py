@@ -13,12 +13,13 @@ __all__ = ["app"]
 
 def app() -> typer.Typer:
     """The group of commands."""
-    train = typer.Typer(help="Make the models that the methods read.", no_args_is_help=True)
+    train = typer.Typer(help="Make the models that the package reads.", no_args_is_help=True)
     train.command("export-encoder")(export_encoder)
     train.command("extractor")(extractor)
     train.command("causal-lm")(causal_lm)
     train.command("export-causal-lm")(export_causal_lm)
     train.command("measure-causal-lm")(measure_causal_lm)
+    train.command("router")(router)
     return train
 
 
@@ -114,4 +115,42 @@ def extractor(
             rate=rate,
             seed=seed,
             early_exit=early_exit,
+        )
+
+
+def router(
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="Your questions: JSON lines with 'question' and 'label' (1 if a strong answer is a list of "
+            "points that can be written independently, else 0), may be .gz. They are added to the shipped "
+            "ones. Default: the shipped ones, to make the embedded router again.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for the model.", show_default=False)
+    ],
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Learn from your questions only, without the shipped ones.")
+    ] = False,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps. Default: three passes over the questions.")
+    ] = None,
+    questions: Annotated[int, typer.Option(min=1, help="Questions of each step.")] = 32,
+    rate: Annotated[float, typer.Option(min=1e-7, max=1e-2, help="Greatest learning rate.")] = 1e-4,
+    seed: Annotated[int, typer.Option(help="Of every choice.")] = 0,
+) -> None:
+    """Train a router for `EmbeddedRouter(model=DIR)`, on a GPU where torch finds one; minutes on a CPU.
+
+    Prints the threshold and what it achieves on the questions that were held out, one in five. Needs torch
+    and transformers; if they are missing, the message holds the command that installs them.
+    """
+    with clean_endings():
+        from lingua_core.cli.router_training_view import train_router_with_progress
+
+        train_router_with_progress(
+            data, out, alone=alone, steps=steps, questions=questions, rate=rate, seed=seed
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ENCODER", "EXTRACTOR", "ShippedModel"]
+__all__ = ["ENCODER", "EXTRACTOR", "ROUTER", "ShippedModel"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,3 +19,6 @@ ENCODER = ShippedModel(name="all-MiniLM-L6-v2", folder=Path(__file__).parent / "
 
 EXTRACTOR = ShippedModel(name="lingua-extractor", folder=Path(__file__).parent / "extractor")
 """The question-aware extractor behind the method "extract"."""
+
+ROUTER = ShippedModel(name="lingua-router", folder=Path(__file__).parent / "router")
+"""The layers on top of the extractor's lower half behind `EmbeddedRouter`; it has no tokenizer of its own."""

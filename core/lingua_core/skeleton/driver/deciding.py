@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 from lingua_core.skeleton.driver.calls import Caller
 from lingua_core.skeleton.driver.texts import Collected
-from lingua_core.skeleton.routing import AlwaysRouter, LLMRouter, NeverRouter, Router, RuleRouter
+from lingua_core.skeleton.routing import AlwaysRouter, LLMRouter, NeverRouter, Router
 from lingua_core.skeleton.types import RouteDecision
 
 __all__ = ["Deciding"]
 
-_INSTANT = (AlwaysRouter, NeverRouter, RuleRouter)
+_INSTANT = (AlwaysRouter, NeverRouter)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -5,12 +5,23 @@ from typing import Any, Literal, get_args
 from lingua_core.errors import InputError
 from lingua_core.llms.base import LLM
 from lingua_core.skeleton.routing.base import AlwaysRouter, NeverRouter, Router
+from lingua_core.skeleton.routing.embedded import EmbeddedRouter
 from lingua_core.skeleton.routing.prompted import LLMRouter
 from lingua_core.skeleton.routing.rules import RuleRouter
 
-__all__ = ["RouterName", "choose_router"]
+__all__ = ["RouterName", "auto_router", "choose_router"]
 
 RouterName = Literal["auto", "llm", "always", "never"]
+
+
+def auto_router(*, threshold: float | None = None, max_tokens: int | None = None) -> Router:
+    """What "auto" stands for: the embedded router, behind the rules that need no model.
+
+    Args:
+        threshold: Of the embedded router; None for its own.
+        max_tokens: The most tokens that answers may have.
+    """
+    return RuleRouter(max_tokens=max_tokens, otherwise=EmbeddedRouter(threshold))
 
 
 def choose_router(spec: RouterName | Router, llm: LLM, *, max_tokens: int | None = None) -> Router:
@@ -27,7 +38,7 @@ def choose_router(spec: RouterName | Router, llm: LLM, *, max_tokens: int | None
     given: Any = spec
     match given:
         case "auto":
-            return RuleRouter(max_tokens=max_tokens)
+            return auto_router(max_tokens=max_tokens)
         case "llm":
             return LLMRouter(llm)
         case "always":

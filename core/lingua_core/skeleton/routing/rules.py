@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from lingua_core.errors import InputError
+from lingua_core.skeleton.routing.base import Router
 from lingua_core.skeleton.types import RouteDecision
 
 __all__ = ["RuleRouter"]
@@ -104,19 +105,21 @@ class RuleRouter:
     """Routes by the form of the question: what is asked for in one piece, or is short, goes directly.
 
     Knows the commonest forms in English, and some in German, Spanish, French, Russian, Chinese and Japanese;
-    what it does not recognise gets a skeleton.
+    what it does not recognise gets a skeleton, or is left to another router.
 
     Args:
         max_tokens: The most tokens that answers may have, if that is limited.
+        otherwise: Decides where no rule speaks against a skeleton; None for a skeleton.
 
     Raises:
         InputError: If `max_tokens` is less than 1.
     """
 
-    def __init__(self, *, max_tokens: int | None = None) -> None:
+    def __init__(self, *, max_tokens: int | None = None, otherwise: Router | None = None) -> None:
         if max_tokens is not None and max_tokens < 1:
             raise InputError(f"max_tokens must be at least 1, or None; got {max_tokens!r}.")
         self._max_tokens = max_tokens
+        self._otherwise = otherwise
 
     def route(self, question: str, *, has_documents: bool = False) -> RouteDecision:
         """The decision, with the rule that made it."""
@@ -128,4 +131,6 @@ class RuleRouter:
         for rule in _DIRECT:
             if rule.pattern.search(question):
                 return RouteDecision(use_skeleton=False, reason=rule.reason)
+        if self._otherwise is not None:
+            return self._otherwise.route(question, has_documents=has_documents)
         return RouteDecision(use_skeleton=True, reason="nothing speaks against an answer in points")

@@ -1,0 +1,1 @@
+"""Training of the router: examples, model, loop, calibration, export."""
