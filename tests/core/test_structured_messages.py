@@ -336,3 +336,18 @@ def test_the_default_method_finds_the_answer() -> None:
     result = compress_messages(given, PromptCompressor(), min_tokens=20)
     assert ANSWER in result.messages[1]["content"]
     assert "Assam" not in result.messages[1]["content"]
+
+
+def test_what_stands_for_nothing_takes_no_room_from_what_is_kept() -> None:
+    sentence = "Its lamp was first lit in March."
+    compressor = PromptCompressor("lexical")
+    tokens = compressor.token_counter.count([sentence])[0]
+    text = f"{sentence} The ferry runs four times a day from the old harbour."
+    result = compress_messages(
+        [{"role": "tool", "content": text}, {"role": "user", "content": "When was the lamp first lit?"}],
+        compressor,
+        target_tokens=tokens,
+        min_tokens=0,
+        omission="[so much of this message was omitted that nothing is left]",
+    )
+    assert result.messages[0]["content"] == sentence

@@ -224,10 +224,10 @@ class _Work:
             ) from error
 
     def _tokens(self, without: "set[int] | frozenset[int]" = frozenset()) -> int:
-        nothing = self._structure.nothing
+        # Without what may stand for nothing: it does only where nothing is kept.
         return self._structure.tokens(
             [
-                _emptied(self._parts[i].text, nothing) if i in without else done.text
+                _emptied(self._parts[i].text, None) if i in without else done.text
                 for i, done in enumerate(self.done)
             ]
         )
