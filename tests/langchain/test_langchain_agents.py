@@ -80,7 +80,7 @@ def saying(text: str) -> Callable[[list[BaseMessage]], AIMessage]:
 
 
 def middleware(**options: Any) -> CompressToolResultsMiddleware:
-    compressor = LinguaCompressor(target_tokens=options.pop("target_tokens", 16))
+    compressor = LinguaCompressor(target_tokens=options.pop("target_tokens", 13))
     return CompressToolResultsMiddleware(compressor, min_tokens=options.pop("min_tokens", 50), **options)
 
 
@@ -127,7 +127,7 @@ async def test_every_request_begins_with_the_one_before(way: str, asynchronously
     if way == "middleware":
         used: Any = middleware()
     else:
-        edit = CompressToolResultsEdit(compressor=LinguaCompressor(target_tokens=20), min_tokens=50)
+        edit = CompressToolResultsEdit(compressor=LinguaCompressor(target_tokens=16), min_tokens=50)
         used = ContextEditingMiddleware(edits=[edit])
     agent = create_agent(model, [search], middleware=[used], checkpointer=InMemorySaver())
     config = {"configurable": {"thread_id": "1"}}
@@ -144,7 +144,7 @@ async def test_every_request_begins_with_the_one_before(way: str, asynchronously
 
 
 def test_edit_and_middleware_write_the_same_text() -> None:
-    compressor = LinguaCompressor(target_tokens=20)
+    compressor = LinguaCompressor(target_tokens=16)
     prompts: list[list[str]] = []
     for used in (
         CompressToolResultsMiddleware(compressor, min_tokens=50, offer_original=False),
@@ -203,7 +203,7 @@ class TestStores:
 
     async def test_with_an_edit_the_originals_are_in_the_state(self, asynchronously: bool) -> None:
         edit = CompressToolResultsEdit(
-            compressor=LinguaCompressor(target_tokens=20),
+            compressor=LinguaCompressor(target_tokens=16),
             min_tokens=50,
             note=(
                 "[Shortened from {origin_tokens} to {compressed_tokens} tokens. "
@@ -366,7 +366,7 @@ def request(number: int = 1) -> list[BaseMessage]:
 
 
 def edited(messages: list[BaseMessage], **options: Any) -> list[BaseMessage]:
-    edit = CompressToolResultsEdit(compressor=LinguaCompressor(target_tokens=20), min_tokens=50, **options)
+    edit = CompressToolResultsEdit(compressor=LinguaCompressor(target_tokens=16), min_tokens=50, **options)
     given = list(messages)
     edit.apply(given, count_tokens=count_tokens_approximately)  # type: ignore[arg-type]
     return given

@@ -302,7 +302,7 @@ def test_one_message_with_documents_and_question_needs_the_question_named(
 
 async def test_between_prompt_and_model(notes: str, question: str, reader: Reader) -> None:
     template = ChatPromptTemplate.from_messages([("human", "{notes}"), ("human", "{question}")])
-    chain = template | compress_prompt(LinguaCompressor(target_tokens=20), min_tokens=30) | reader
+    chain = template | compress_prompt(LinguaCompressor(target_tokens=16), min_tokens=30) | reader
     chain.invoke({"notes": notes, "question": question})
     await chain.ainvoke({"notes": notes, "question": question})
     assert [m.content for m in reader.prompts[0]] == [ANSWER, question]
