@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lingua_core.bench.quality.command import quality
+from lingua_core.bench.rag_skeleton.command import rag_skeleton
 from lingua_core.bench.showing import report
 from lingua_core.bench.skeleton.command import skeleton
 from lingua_core.cli.ending import clean_endings
@@ -36,3 +37,4 @@ def speed(
 
 app.command("quality")(quality)
 app.command("skeleton")(skeleton)
+app.command("rag-skeleton")(rag_skeleton)
