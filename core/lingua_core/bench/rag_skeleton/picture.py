@@ -9,7 +9,7 @@ from lingua_core.report.style import bars_style
 
 __all__ = ["picture"]
 
-_ROOM = 0.86
+_ROOM = 0.72
 """The share of the width that the longest bar takes; its figure stands behind it."""
 
 

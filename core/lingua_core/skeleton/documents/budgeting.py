@@ -1,6 +1,6 @@
 """Sharing out tokens among points before it is known how many there are."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -8,6 +8,7 @@ __all__ = ["FEWEST", "PointBudget"]
 
 FEWEST = 4
 """As many points are thought to be still to come, at least, however many have come."""
+_LARGE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +30,17 @@ class PointBudget:
     expected: int
     least: int
 
-    def of(self, numbers: Iterable[int]) -> int:
-        """Tokens of the points with these numbers, counted from 1, together."""
-        wanted = set(numbers)
-        shares = islice(self._shares(), max(wanted, default=0))
-        return sum(share for number, share in enumerate(shares, 1) if number in wanted)
+    def of(self, number: int) -> int:
+        """Tokens of the point with this number, counted from 1."""
+        return next(islice(self._shares(), number - 1, None))
 
-    def _shares(self) -> Iterable[int]:
+    @classmethod
+    def used(cls, expected: int) -> float:
+        """The fraction of a large budget that as many points as expected use."""
+        budget = cls(total=_LARGE, expected=expected, least=0)
+        return sum(islice(budget._shares(), expected)) / _LARGE
+
+    def _shares(self) -> Iterator[int]:
         left, to_come = self.total, self.expected
         while True:
             share = max(self.least, left // max(FEWEST, to_come))

@@ -12,8 +12,15 @@ from lingua_core.skeleton.documents.budgeting import PointBudget
 from lingua_core.skeleton.documents.choosing import choose_mode
 from lingua_core.skeleton.documents.citing import cited_numbers
 from lingua_core.skeleton.documents.options import SMALLEST, ContextOptions
-from lingua_core.skeleton.documents.selecting import Selected, Selector, selector
-from lingua_core.skeleton.documents.selection import Excerpt, citations, merged_citations, numbered, whole
+from lingua_core.skeleton.documents.selecting import Selector, selector
+from lingua_core.skeleton.documents.selection import (
+    Excerpt,
+    citations,
+    merged_citations,
+    numbered,
+    united,
+    whole,
+)
 from lingua_core.skeleton.types import Expansion, Point, SkeletonAnswer
 
 __all__ = ["DocumentContexts"]
@@ -72,9 +79,7 @@ class DocumentContexts:
             raise InputError(f"documents holds no text ({len(self.documents)} documents).")
         self._compressor = compressor
         self.whole_tokens = self.count([self.whole()])
-        self.context_tokens = options.context_tokens or max(
-            options.least_tokens, self.whole_tokens - overhead
-        )
+        self.context_tokens = options.context_tokens or _default_tokens(options, self.whole_tokens - overhead)
         self.choice = choose_mode(options, total=self.context_tokens, whole=self.whole_tokens)
         self._view_tokens = options.skeleton_tokens(self.context_tokens)
         left = max(0, self.context_tokens - self._view_tokens)
@@ -144,20 +149,19 @@ class DocumentContexts:
     def _for_points(self, question: str, points: Sequence[Point]) -> Excerpts:
         if self.choice.mode == "shared":
             return self._view(question)
-        names = " and ".join(f"point {point.index}" for point in points)
-        tokens = self._points.of(point.index for point in points)
-        try:
-            subject = " ".join(point.text for point in points)
-            selected = self._prepared().for_point(question, subject, tokens)
-        except Exception as error:  # a user's scorer or counter may raise anything; the answer goes on
-            _LOGGER.warning("The compressor failed for %s: %s", names, error)
-            reason = f"{error}" if isinstance(error, LinguaError) else f"{type(error).__name__}: {error}"
-            return self._instead(question, f"The compressor failed for {names} ({reason.rstrip('.')})")
-        return self._checked(question, selected, names)
+        return united([self._for_point(question, point) for point in points])
 
-    def _checked(self, question: str, selected: Selected, names: str) -> Excerpts:
+    def _for_point(self, question: str, point: Point) -> Excerpts:
+        tokens = self._points.of(point.index)
+        try:
+            selected = self._prepared().for_point(question, point.text, tokens)
+        except Exception as error:  # a user's scorer or counter may raise anything; the answer goes on
+            _LOGGER.warning("The compressor failed for point %d: %s", point.index, error)
+            reason = f"{error}" if isinstance(error, LinguaError) else f"{type(error).__name__}: {error}"
+            why = f"The compressor failed for point {point.index} ({reason.rstrip('.')})"
+            return self._instead(question, why)
         if not selected.bears:
-            return self._instead(question, f"No document bears on {names}")
+            return self._instead(question, f"No document bears on point {point.index}")
         return selected.excerpts
 
     def _instead(self, question: str, why: str) -> Excerpts:
@@ -203,6 +207,15 @@ class DocumentContexts:
             citations=found,
             notes=(*answer.notes, *notes),
         )
+
+
+def _default_tokens(options: ContextOptions, affordable: int) -> int:
+    """The budget of which so many tokens are used up when as many points as expected have come."""
+    view = options.skeleton_share
+    return max(
+        options.least_tokens,
+        int(affordable / (view + (1 - view) * PointBudget.used(options.expected_points))),
+    )
 
 
 def _credited(expansion: Expansion, kept: Excerpts) -> Expansion:

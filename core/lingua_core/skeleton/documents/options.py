@@ -23,10 +23,10 @@ class ContextOptions:
         mode: "per-point": each call gets what bears on its points. "shared": all get one text, which
             providers' prefix caches like. "auto": what costs less at `prices`.
         context_tokens: Of all contexts of an answer together, numbers and titles included; None for as many
-            as make the whole answer read no more than one direct call with the uncompressed documents, as
-            the compressor counts. It is exceeded only by points beyond those expected (by at most 32 tokens
-            each), and by those that had to be written from what the skeleton was planned on (by its size
-            each). A shared context that a cache keeps counts once.
+            as make the whole answer, if it has as many points as expected, read no more than one direct call
+            with the uncompressed documents, as the compressor counts. It is exceeded only by points beyond
+            those expected (by at most 32 tokens each), and by those that have to be written from what the
+            skeleton was planned on (by its size each). A shared context that a cache keeps counts once.
         skeleton_share: The fraction of them that the skeleton is planned on.
         expected_points: Among how many points the rest is shared out while the skeleton is still being
             written; further points share what the last of these leave.

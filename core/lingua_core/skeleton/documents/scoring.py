@@ -38,6 +38,11 @@ class SharedPasses(Generic[Asked, Found]):
         self._waiting: list[_Request[Asked, Found]] = []
         self._is_busy = False
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for the next pass."""
+        return len(self._waiting)
+
     def get(self, asked: Asked) -> Found:
         """The answer to one request; raises what answering it by itself raises."""
         request: _Request[Asked, Found] = _Request(asked)

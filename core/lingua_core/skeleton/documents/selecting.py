@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from lingua_core.compression import PromptCompressor
 from lingua_core.documents import Document
-from lingua_core.fitting import Fitted
 from lingua_core.repeated_selection import RepeatedSelection, SegmentScores
 from lingua_core.scorers.lexical import LexicalIndex, terms
 from lingua_core.skeleton.documents.scoring import SharedPasses
@@ -99,21 +98,21 @@ class SegmentSelector:
     def for_question(self, question: str, tokens: int) -> Selected:
         """What bears on the question, in at most so many tokens, numbers and titles included."""
         scores = self._base(question)
-        return self._selected(scores, _standardized(self._spread_out(scores.keep)), tokens)
+        kept = self._selected(scores, _standardized(self._spread_out(scores.keep)), tokens)
+        return Selected(excerpts=kept, bears=bool(kept))
 
     def for_point(self, question: str, point: str, tokens: int) -> Selected:
         """What bears on a point of its answer."""
         base = self._base(question)
         named = self._named(point)
         best = self._most_promising(_standardized(self._spread_out(base.keep)) + named)
-        scores = base
-        if best:
-            fresh = self._passes.get((f"{question} {point}", best))
-            scores = SegmentScores(
-                keep=np.where(np.isnan(fresh.keep), base.keep, fresh.keep),
-                relevance=np.where(np.isnan(fresh.relevance), base.relevance, fresh.relevance),
-            )
-        return self._selected(scores, _standardized(self._spread_out(scores.keep)) + named, tokens)
+        fresh = self._passes.get((f"{question} {point}", best)) if best else base
+        scores = SegmentScores(
+            keep=np.where(np.isnan(fresh.keep), base.keep, fresh.keep),
+            relevance=np.where(np.isnan(fresh.relevance), base.relevance, fresh.relevance),
+        )
+        kept = self._selected(scores, _standardized(self._spread_out(scores.keep)) + named, tokens)
+        return Selected(excerpts=kept, bears=bool(kept) and self._bears(fresh))
 
     def _base(self, question: str) -> SegmentScores:
         # Held while the model reads: who comes meanwhile needs the same.
@@ -145,9 +144,9 @@ class SegmentSelector:
         sure = np.clip(keep, 1e-7, 1 - 1e-7)
         return np.log(sure / (1 - sure)).astype(np.float32)
 
-    def _selected(self, scores: SegmentScores, combined: Vector, tokens: int) -> Selected:
+    def _selected(self, scores: SegmentScores, combined: Vector, tokens: int) -> tuple[Excerpt, ...]:
         fitted = self._repeated.select(combined, target_tokens=tokens, headings=self._headings)
-        kept = tuple(
+        return tuple(
             Excerpt(
                 index=i,
                 document=document,
@@ -158,11 +157,10 @@ class SegmentSelector:
             for i, document in enumerate(self._documents)
             if fitted.spans[i]
         )
-        return Selected(excerpts=kept, bears=self._bears(scores, fitted))
 
-    def _bears(self, scores: SegmentScores, fitted: Fitted) -> bool:
-        own = scores.keep[fitted.kept]
-        return bool(len(own)) and (self._threshold is None or bool(own.max() >= self._threshold))
+    def _bears(self, scores: SegmentScores) -> bool:
+        """Whether anything is worth keeping by itself, where scores are such that one can tell."""
+        return self._threshold is None or bool(np.nanmax(scores.keep, initial=-np.inf) >= self._threshold)
 
 
 class CompressionSelector:

@@ -8,7 +8,7 @@ from lingua_core.rendering import render
 from lingua_core.results import CompressionResult
 from lingua_core.skeleton.types import Citation
 
-__all__ = ["Excerpt", "citations", "excerpts", "heading", "merged_citations", "numbered", "whole"]
+__all__ = ["Excerpt", "citations", "excerpts", "heading", "merged_citations", "numbered", "united", "whole"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +86,17 @@ def citations(kept: Sequence[Excerpt]) -> tuple[Citation, ...]:
 
 def merged_citations(groups: Iterable[Sequence[Excerpt]]) -> tuple[Citation, ...]:
     """Where all of them come from, one citation for each document."""
+    return citations(united(groups))
+
+
+def united(groups: Iterable[Sequence[Excerpt]]) -> tuple[Excerpt, ...]:
+    """All excerpts, one for each document, in the order of the input."""
     found: dict[int, Excerpt] = {}
     for group in groups:
         for excerpt in group:
             known = found.get(excerpt.index)
             found[excerpt.index] = excerpt if known is None else _both(known, excerpt)
-    return citations(list(found.values()))
+    return tuple(found[index] for index in sorted(found))
 
 
 def _both(one: Excerpt, other: Excerpt) -> Excerpt:
