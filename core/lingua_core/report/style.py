@@ -114,6 +114,9 @@ _TIMELINE = """
 @ .key.wait { background: var(--track); } @ .key.write { background: var(--kept-line); }
 @ .key.failed { background: var(--note-line); }
 @ .lane em.inside { color: var(--paper); }
+@ .sources { margin: 0; padding: .6rem 1rem .7rem; border-top: 1px solid var(--line); list-style: none;
+  color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }
+@ .sources .cited { color: var(--ink); font-weight: 600; } @ .sources small { font-weight: 400; }
 @ .tiles + .facts { margin-top: .8rem; } @ .tile { flex-basis: 8.5rem; }
 @media (max-width: 40rem) { @ .row .name { flex-basis: 5.5rem; } @ .grid { left: 5.5rem; } }
 """
