@@ -253,8 +253,8 @@ def test_in_shared_mode_all_prompts_begin_alike() -> None:
         (None, "per-point", "no price for cached tokens was given"),
         (Prices(prompt=1.0), "per-point", "no price for cached tokens was given"),
         (Prices(prompt=1.0, cached=0.1, cache_from=5000), "per-point", "below the 5,000 that are cached"),
-        (Prices(prompt=1.0, cached=0.0, cache_from=100), "shared", "cost as much as 250"),
-        (Prices(prompt=1.0, cached=1.0, cache_from=100), "per-point", "cost as much as 2,250"),
+        (Prices(prompt=1.0, cached=0.0, cache_from=100), "shared", "cost as much as 275"),
+        (Prices(prompt=1.0, cached=1.0, cache_from=100), "per-point", "cost as much as 2,475"),
     ],
 )
 def test_auto_takes_what_costs_less_and_says_why(prices: Prices | None, mode: str, reason: str) -> None:
