@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, get_args
 
 from lingua_core.budget import Budget, choose_budget
-from lingua_core.documents import Document
+from lingua_core.documents import Document, as_documents
 from lingua_core.errors import BudgetError, InputError
 from lingua_core.pipeline import Order, Pipeline, Prompt
 from lingua_core.preparation import Preparation
@@ -14,6 +14,7 @@ from lingua_core.protection import DEFAULT_PROTECT, Protection, as_pattern
 from lingua_core.pruning.iterative import IterativePruner
 from lingua_core.pruning.options import PruningOptions, as_options
 from lingua_core.pruning.plan import Method, ModelSource, make_plan
+from lingua_core.repeated_selection import RepeatedSelection
 from lingua_core.results import CompressionResult
 from lingua_core.scorers import Scorer
 from lingua_core.segmentation import Segmenter, TextSegmenter
@@ -123,6 +124,28 @@ class PromptCompressor:
     def scorer(self) -> Scorer | IterativePruner:
         """What values the text."""
         return self._pipeline.plan.valuer
+
+    @property
+    def keeps_segments(self) -> bool:
+        """Whether sentences and the like are kept whole, and `repeated_selection` can be used."""
+        return self._pipeline.plan.keeps_segments
+
+    @property
+    def separator(self) -> str:
+        """What joins the kept pieces of a document."""
+        return self._pipeline.separator
+
+    def repeated_selection(self, documents: Sequence[str | Document], *, largest: int) -> RepeatedSelection:
+        """Prepare documents to be scored and selected from more than once.
+
+        Args:
+            documents: Texts or documents.
+            largest: Segments of more tokens are divided: the smallest budget, or near it.
+
+        Raises:
+            InputError: If the method does not keep whole segments.
+        """
+        return RepeatedSelection(self._pipeline, as_documents(documents), largest=largest)
 
     def compress(
         self,

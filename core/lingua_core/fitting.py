@@ -17,7 +17,7 @@ from lingua_core.errors import ProtectedOverBudgetError
 from lingua_core.preparation import PreparedDocument
 from lingua_core.rendering import kept_spans, render
 from lingua_core.selection import Candidates, best_in_window, fill, select_above, thin_out
-from lingua_core.tokens import TokenCounter, adds_up
+from lingua_core.tokens import SPACES, TokenCounter, adds_up
 
 __all__ = ["Fitted", "fit"]
 
@@ -51,10 +51,15 @@ class _Fitter:
     separator: str
     document_separator: str
     order: Sequence[int]
+    headings: Sequence[str] = ()
     adds_up: bool = field(init=False)
+    _heading_tokens: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.adds_up = adds_up(self.counter, self.document_separator)
+        self.adds_up = adds_up(self.counter, self.document_separator) and all(
+            heading[-1:] in SPACES for heading in self.headings
+        )
+        self._heading_tokens = self.counter.count(self.headings) if self.headings else []
 
     def everything(self) -> Fitted:
         """All texts as they are, with the white space at their ends: nothing is to be cut."""
@@ -84,8 +89,10 @@ class _Fitter:
         if self.adds_up:
             counted = dict(zip(texts, self.counter.count(list(texts.values())), strict=True))
             tokens = [counted.get(i, sums[i]) for i in range(len(sums))]
-            return Fitted(spans=spans, kept=kept, tokens=sum(tokens), document_tokens=tokens)
-        whole = self.document_separator.join([texts[i] for i in self.order if spans[i]])
+            above = sum(n for n, row in zip(self._heading_tokens, spans, strict=False) if row)
+            return Fitted(spans=spans, kept=kept, tokens=sum(tokens) + above, document_tokens=tokens)
+        headings = self.headings or [""] * len(spans)
+        whole = self.document_separator.join([headings[i] + texts[i] for i in self.order if spans[i]])
         # One kept document makes up the whole: count each text once.
         different = list(dict.fromkeys([whole, *texts.values()]))
         counts = dict(zip(different, self.counter.count(different), strict=True))
@@ -157,8 +164,11 @@ def fit(
     separator: str,
     document_separator: str,
     order: Sequence[int],
+    headings: Sequence[str] = (),
 ) -> Fitted:
     """Select segments so that the rendered text meets the budget.
+
+    Headings, one for each document, stand above what is kept of it, and count towards the budget.
 
     For "target_tokens" the count never exceeds the target. For "rate" it is brought within
     `RATE_TOLERANCE` of the rate wherever some choice of segments is, else near it; at least the best
@@ -168,7 +178,7 @@ def fit(
         ProtectedOverBudgetError: If what must be kept is larger than the budget, or nothing fits
             "target_tokens" because every piece may not be cut and is larger.
     """
-    fitter = _Fitter(prepared, candidates, counter, separator, document_separator, order)
+    fitter = _Fitter(prepared, candidates, counter, separator, document_separator, order, headings)
     if budget.kind == "threshold":
         return fitter.measure(select_above(candidates, budget.value))
     origin = sum(document.tokens for document in prepared)

@@ -26,6 +26,9 @@ class Candidates:
         selectable: False for a segment that is kept only along with another (a heading). Shape
             (segments,).
         required: Segments that must be kept whatever their score. Shape (segments,).
+        owners: The document of each segment; needed for `openings` only. Shape (segments,).
+        openings: Tokens that come with the first segment that is kept of each document: its heading's. None
+            for none. Shape (documents,).
     """
 
     scores: NDArray[np.float32]
@@ -33,6 +36,8 @@ class Candidates:
     parents: NDArray[np.int64]
     selectable: NDArray[np.bool_]
     required: NDArray[np.bool_]
+    owners: NDArray[np.int64] | None = None
+    openings: NDArray[np.int64] | None = None
     ranking: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,6 +52,14 @@ class Candidates:
     def without(self, barred: NDArray[np.bool_]) -> "Candidates":
         """The same segments, some of which may not be kept, not even where they must."""
         return replace(self, selectable=self.selectable & ~barred, required=self.required & ~barred)
+
+    def closed(self, kept: NDArray[np.bool_]) -> tuple[list[int], list[int]]:
+        """The document of each segment, and what opening each costs that is not open; empty without."""
+        if self.owners is None or self.openings is None:
+            return [], []
+        left = self.openings.copy()
+        left[self.owners[kept]] = 0
+        return self.owners.tolist(), left.tolist()
 
     def start(self) -> NDArray[np.bool_]:
         """Only what must be kept."""
@@ -84,6 +97,7 @@ def fill(
     costs: list[int] = candidates.costs.tolist()
     parents: list[int] = candidates.parents.tolist()
     barred: list[bool] = banned.tolist() if banned is not None else [False] * len(chosen)
+    owners, openings = candidates.closed(kept)
     for i in candidates.ranking:
         if chosen[i] or barred[i]:
             continue
@@ -93,10 +107,14 @@ def fill(
             needed.append(parent)
             parent = parents[parent]
         cost = sum([costs[n] for n in needed])
+        if openings:
+            cost += openings[owners[i]]
         if cost <= allowance and not any([barred[n] for n in needed]):
             allowance -= cost
             for n in needed:
                 chosen[n] = True
+            if openings:
+                openings[owners[i]] = 0
     return np.array(chosen, np.bool_)
 
 

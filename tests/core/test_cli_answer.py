@@ -1,4 +1,4 @@
-"""`lingua answer`, `lingua demo skeleton` and `lingua bench skeleton`."""
+"""`lingua answer`, `lingua demo skeleton`, `lingua bench skeleton` and `lingua bench rag-skeleton`."""
 
 import json
 from pathlib import Path
@@ -8,9 +8,11 @@ import pytest
 
 from cli_runner import lingua
 from fault_server import FaultServer
+from lingua_core.bench.rag_skeleton.cases import load_cases
 from lingua_core.bench.skeleton.lengths import Latencies, Lengths
 from lingua_core.bench.skeleton.simulated import measure_simulated
 from lingua_core.cli.demo_skeleton import demo_answer
+from lingua_core.errors import InputError
 from lingua_core.llms import Reply, ScriptedLLM
 from lingua_core.llms.scripts import tokens_of
 from lingua_core.skeleton import SkeletonOfThought
@@ -103,6 +105,104 @@ def test_the_question_may_come_from_standard_input(server: Any) -> None:
     assert QUESTION in server.records[-1].body["messages"][-1]["content"]
 
 
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    folder = tmp_path / "library"
+    folder.mkdir()
+    (folder / "cost.md").write_text(
+        "# What bicycles cost\n\nA bicycle costs 500 crowns. A car costs 9,000.\n"
+    )
+    (folder / "health.txt").write_text("Cycling keeps the heart fit. Driving does not.\n")
+    (folder / "space.txt").write_text("Ten bicycles stand where one car stands.\n")
+    return folder
+
+
+def cited(body: dict[str, Any]) -> str:
+    text = said(body)
+    return text if text == SKELETON else f"{text} [1] [7]"
+
+
+@pytest.fixture
+def citing_server() -> Any:
+    pytest.importorskip("openai")
+    with FaultServer(reply=cited) as running:
+        yield running
+
+
+def test_documents_are_read_and_the_cited_ones_listed_below(citing_server: Any, library: Path) -> None:
+    result = answer(
+        citing_server, "--router", "always", "--documents", str(library), "--context-tokens", "2000"
+    )
+    assert result.exit_code == 0, result.stderr
+    assert "It is cheap. [1] [7]" in result.stdout
+    assert f"[1] What bicycles cost - {library / 'cost.md'}\n" in result.stderr
+    assert "[2] " not in result.stderr
+    assert "note: The answer cites [7], which no call was given." in result.stderr
+    assert "tokens of 3 documents read" in result.stderr
+    prompts = [record.body["messages"][-1]["content"] for record in citing_server.records]
+    assert all("[1] What bicycles cost\n" in prompt for prompt in prompts)
+    assert all("[2] health\nCycling keeps the heart fit." in prompt for prompt in prompts)
+
+
+def test_json_holds_citations_and_accounts(citing_server: Any, library: Path) -> None:
+    files = [str(library / name) for name in ("cost.md", "space.txt")]
+    result = lingua(
+        "answer", "--base-url", citing_server.base_url, "--model", "m", "--router", "always", "--json",
+        "--contexts", "per-point", "--context-tokens", "500", QUESTION, "--documents", *files,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert [(c["number"], c["id"]) for c in found["citations"]] == list(enumerate(files, 1))
+    assert found["expansions"][0]["cited"] == [1]
+    assert found["accounting"]["context_tokens"] <= 500
+    assert "[1] What bicycles cost" not in result.stderr
+
+
+def test_the_timeline_says_what_each_point_was_written_from(
+    citing_server: Any, library: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "t.html"
+    result = answer(
+        citing_server, "--router", "always", "--documents", str(library), "--context-tokens", "2000",
+        "--timeline", str(page), "--quiet",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    text = page.read_text(encoding="utf-8")
+    assert text.count('<ul class="sources">') == 4
+    assert text.count('<li dir="auto" class=cited>[1] What bicycles cost <small>') == 4
+    assert "Read, against one direct call" in text
+    assert "note:" not in result.stderr
+
+
+def test_documents_from_standard_input_may_be_json_lines(citing_server: Any) -> None:
+    lines = '{"text": "Bicycles are cheap.", "id": "a", "title": "Cost"}\n'
+    result = lingua(
+        "answer", "--base-url", citing_server.base_url, "--model", "m", "--router", "never", QUESTION,
+        "--documents", "-", "--jsonl", stdin=lines,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert "[1] Cost - a\n" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["Why", "is", "it", "so?"], 2, "put the question in quotes"),
+        (["Why?", "--context-tokens", "500"], 2, "are about --documents"),
+        (["Why?", "--contexts", "shared"], 2, "are about --documents"),
+        (["Why?", "--documents", "no/such/file.txt"], 3, "nothing was asked"),
+        (["-", "--documents", "-"], 2, "either the question or a document"),
+        (["Why?", "--documents", "x.txt", "--context-tokens", "20"], 2, "context_tokens=20"),
+    ],
+)
+def test_what_cannot_be_used_is_said_before_anything_is_asked(
+    arguments: list[str], code: int, message: str
+) -> None:
+    result = lingua("answer", "--model", "m", "--base-url", "http://127.0.0.1:9", *arguments)
+    assert result.exit_code == code
+    assert message in " ".join(result.stderr.split())
+
+
 def test_without_a_model_it_says_how_to_name_one() -> None:
     result = lingua("answer", QUESTION)
     assert result.exit_code == 2
@@ -160,6 +260,71 @@ def test_the_bench_prints_its_figures_as_json() -> None:
     names = [figure["name"] for figure in json.loads(result.stdout)["figures"]]
     assert any("the paper's schedule" in name for name in names)
     assert any("takes no time" in name for name in names)
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> Path:
+    """Two questions with two passages of evidence each, among others."""
+    subjects = ("Bridge", "Ferry", "Tunnel", "Canal", "Railway", "Airport")
+    passages = [
+        {
+            "title": subject,
+            "text": f"The {subject.lower()} was opened by person {i}. It is used by many every day. "
+            + f"Nobody knows the number of stones of the {subject.lower()}. " * 6,
+        }
+        for i, subject in enumerate(subjects)
+    ]
+    records = [
+        {
+            "id": f"q{i}",
+            "question": f"Who opened the {passages[i]['title']} and the {passages[j]['title']}?",
+            "passages": passages,
+            "answers": [f"person {i}"],
+            "gold": [i, j],
+            "evidence_sentences": [[p, 0, passages[p]["text"].index(".") + 1] for p in (i, j)],
+        }
+        for i, j in ((0, 3), (4, 1))
+    ]
+    file = tmp_path / "two.jsonl"
+    file.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return file
+
+
+def test_the_bench_of_answers_over_documents_compares_five_ways(questions: Path, tmp_path: Path) -> None:
+    page = tmp_path / "p.html"
+    result = lingua("bench", "rag-skeleton", "--data", str(questions), "--json", "--picture", str(page))
+    assert result.exit_code == 0, result.stderr
+    found = json.loads(result.stdout)
+    direct, compressed, full, shared, own = found["rows"]
+    assert found["questions"] == 2
+    assert found["evidence"] == 4
+    assert direct["right"] == full["right"] == compressed["right"] == 100
+    assert compressed["prompt_tokens"] <= direct["prompt_tokens"] < full["prompt_tokens"]
+    assert own["prompt_tokens"] < full["prompt_tokens"]
+    assert own["seconds"] < direct["seconds"]
+    assert all(row["seconds_with_work"] >= row["seconds"] for row in found["rows"])
+    assert shared["right"] == shared["any_point"]
+    text = page.read_text(encoding="utf-8")
+    assert text.count('<div class="line">') == 15
+    assert "<script" not in text
+    table = lingua("bench", "rag-skeleton", "--data", str(questions), "--questions", "1")
+    assert table.exit_code == 0, table.stderr
+    assert "seconds" in table.stdout
+    assert "1.00x" in table.stdout
+
+
+def test_plans_of_the_bench_name_documents_but_give_no_answer_away(questions: Path) -> None:
+    cases = load_cases(questions)
+    assert cases == load_cases(questions)
+    assert len(cases) == 2
+    for case in cases:
+        assert 5 <= len(case.points) <= 9
+        assert len(set(case.points)) == len(case.points)
+        for document, start, end in case.evidence:
+            assert case.documents[document].text[start:end].startswith("The ")
+            assert case.points[case.about[document] - 1] == case.documents[document].title
+    with pytest.raises(InputError, match="no hotpotqa_30"):
+        load_cases(questions.parent)
 
 
 def test_a_scripted_engine_streams_what_it_answers() -> None:

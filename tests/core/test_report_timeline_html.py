@@ -1,16 +1,19 @@
 """The picture of an answer's calls."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lingua_core.documents import Span
 from lingua_core.llms import Usage
 from lingua_core.report.timeline_html import timeline_page
 from lingua_core.skeleton.types import (
     Call,
+    Citation,
     Expansion,
     Point,
     RouteDecision,
@@ -63,6 +66,23 @@ def test_a_failed_call_shows_what_went_wrong() -> None:
     assert len(bars(page, "failed")) == 1
     assert "point 2, attempt 2" in page
     assert "~50 tokens, LLMTimeoutError" in page
+
+
+def test_points_list_what_they_were_written_from_and_what_they_cite() -> None:
+    sources = tuple(
+        Citation(number=i, id=f"id {i}", title=title, spans=(Span(0, 10), Span(20, 25)), score=0.5)
+        for i, title in ((1, "<b>Bold</b>"), (3, None))
+    )
+    plain = answer(call("skeleton", 0, 1, 2), text="So it is [3].")
+    given = replace(
+        plain,
+        expansions=tuple(replace(e, citations=sources, cited=(1,)) for e in plain.expansions),
+        citations=sources,
+    )
+    page = timeline_page(given, "Why?")
+    assert page.count("class=cited>[1] &lt;b&gt;Bold&lt;/b&gt; <small>15 characters in 2 pieces</small>") == 3
+    assert page.count("class=cited>[3] id 3 <small>") == 1
+    assert "sources" not in timeline_page(plain, "Why?").split("</style>")[1]
 
 
 def test_everything_from_outside_is_escaped_and_nothing_can_load() -> None:

@@ -31,6 +31,18 @@ def calls(answer: SkeletonAnswer) -> dict[str, list[Call]]:
     return found
 
 
+def test_work_in_threads_takes_simulated_time_only_where_that_is_asked_for() -> None:
+    async def worked() -> float:
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(asyncio.to_thread(sum, range(20_000)) for _ in range(3)))
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.to_thread(lambda: 1 // 0)
+        return loop.time()
+
+    assert run_simulated(worked()) == 0
+    assert 0 < run_simulated(worked(), with_work=True) < 60
+
+
 # The schedule
 
 

@@ -9,6 +9,7 @@ import typer
 
 from lingua_core.bench.measuring import Figure
 from lingua_core.bench.quality.command import quality
+from lingua_core.bench.rag_skeleton.command import rag_skeleton
 from lingua_core.bench.showing import report
 from lingua_core.bench.skeleton.command import skeleton
 from lingua_core.cli.ending import clean_endings
@@ -66,6 +67,7 @@ def speed(
 
 app.command("quality")(quality)
 app.command("skeleton")(skeleton)
+app.command("rag-skeleton")(rag_skeleton)
 
 
 def _measured(data: Path | None, repeats: int, long_tokens: int) -> Iterator[Figure]:

@@ -9,7 +9,16 @@ from lingua_core.cli.html_file import write_html
 from lingua_core.cli.showing import styled, warn
 from lingua_core.errors import AnswerError
 from lingua_core.report.escaping import visible
-from lingua_core.skeleton.types import AnswerDone, Call, Event, PointDelta, SkeletonAnswer, SkeletonReady
+from lingua_core.skeleton.documents.citing import cited_numbers
+from lingua_core.skeleton.types import (
+    AnswerDone,
+    Call,
+    Citation,
+    Event,
+    PointDelta,
+    SkeletonAnswer,
+    SkeletonReady,
+)
 from lingua_core.unicode import encodable
 
 __all__ = ["show_answer", "show_calls", "write_timeline"]
@@ -52,6 +61,8 @@ def show_answer(
         write_stdout(_json(answer))
     elif not answer.text.endswith("\n"):
         write_stdout("\n")
+    if not as_json:
+        _show_sources(answer)
     if not quiet:
         _show_statistics(answer)
     return answer
@@ -91,6 +102,20 @@ def _bar(call: Call, span: float) -> str:
     return f"{' ' * start}{waits}{writes}"[:_BAR].ljust(_BAR)
 
 
+def _show_sources(answer: SkeletonAnswer) -> None:
+    """The documents that the text cites: without them its numbers say nothing."""
+    if not answer.citations:
+        return
+    cited = set(cited_numbers(answer.text))
+    lines = [_source(citation) for citation in answer.citations if citation.number in cited]
+    say("\n" + ("\n".join(lines) if lines else "No document is cited."))
+
+
+def _source(citation: Citation) -> str:
+    names = [name for name in (citation.title, citation.id) if name]
+    return visible(f"[{citation.number}] {' - '.join(dict.fromkeys(names))}".rstrip())
+
+
 def _show_statistics(answer: SkeletonAnswer) -> None:
     timings, usage = answer.timings, answer.usage
     about = "about " if usage.estimated else ""
@@ -102,6 +127,13 @@ def _show_statistics(answer: SkeletonAnswer) -> None:
         f"{about}{usage.prompt_tokens:,} tokens read, {usage.completion_tokens:,} written, in "
         f"{usage.calls:,} call{'s' * (usage.calls != 1)}",
     )
+    if answer.accounting is not None:
+        read, ratio = answer.accounting.context_tokens, answer.accounting.ratio
+        styled(
+            "",
+            f"{read:,} tokens of {len(answer.citations):,} documents read; all prompts are {ratio:.2f} "
+            "times that of one call with all documents",
+        )
     decision = answer.decision
     probability = f" ({decision.probability:.2f})" if decision.probability is not None else ""
     if decision.reason:

@@ -43,13 +43,20 @@ class Inputs:
     remarks: list[str] = field(default_factory=list[str])
 
 
-def read_inputs(paths: Sequence[str], *, jsonl: bool = False, skip_unreadable: bool = False) -> Inputs:
+def read_inputs(
+    paths: Sequence[str],
+    *,
+    jsonl: bool = False,
+    skip_unreadable: bool = False,
+    not_done: str = "nothing was compressed",
+) -> Inputs:
     """Read files, folders, and "-" for stdin (also without any path, if something is piped in).
 
     Args:
         paths: As given; they become the documents' ids.
         jsonl: Standard input is JSON Lines. Files are by their suffix.
         skip_unreadable: Go on without what cannot be read.
+        not_done: What the message says if something could not be read.
 
     Raises:
         InputError: If there is nothing to read, or a JSON Lines file is malformed.
@@ -67,7 +74,7 @@ def read_inputs(paths: Sequence[str], *, jsonl: bool = False, skip_unreadable: b
         else:
             _read_path(inputs, path, seen)
     if inputs.unreadable and not skip_unreadable:
-        raise UnreadableError(_refusal(inputs.unreadable))
+        raise UnreadableError(_refusal(inputs.unreadable, not_done))
     if not any(document.text.strip() for document in inputs.documents):
         if inputs.unreadable:
             raise UnreadableError("None of the inputs could be read:" + _listed(inputs.unreadable))
@@ -162,10 +169,10 @@ def _title(path: str, text: str) -> str | None:
     return Path(path).stem
 
 
-def _refusal(unreadable: Sequence[str]) -> str:
+def _refusal(unreadable: Sequence[str], not_done: str) -> str:
     count = "1 input" if len(unreadable) == 1 else f"{len(unreadable)} inputs"
     return (
-        f"{count} could not be read; nothing was compressed:{_listed(unreadable)}\n"
+        f"{count} could not be read; {not_done}:{_listed(unreadable)}\n"
         "To go on without, add --skip-unreadable."
     )
 

@@ -6,6 +6,7 @@ program see the same times. What would hang for ever is found at once, for then 
 
 import asyncio
 import selectors
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from typing import Any, TypeVar, TypeVarTuple
@@ -45,9 +46,15 @@ class SimulatedTimeLoop(asyncio.SelectorEventLoop):
 
     Executors have no place in simulated time: what is handed to one runs at once, and takes none. Threads
     that the program starts by other means are not waited for.
+
+    Args:
+        with_work: What is handed to an executor takes as long as it really took, one piece after the other:
+            for programs whose own work is to be part of their time. Two runs then differ.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_work: bool = False) -> None:
+        self._with_work = with_work
+        self._works_until = 0.0
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
 
@@ -60,18 +67,33 @@ class SimulatedTimeLoop(asyncio.SelectorEventLoop):
     ) -> asyncio.Future[T]:
         """Run `func` now."""
         future: asyncio.Future[T] = self.create_future()
+        began = time.perf_counter()
         try:
-            future.set_result(func(*args))
+            result = func(*args)
         except Exception as error:
-            future.set_exception(error)
+            self._settle(future, began, lambda error=error: future.set_exception(error))
+        else:
+            self._settle(future, began, lambda: future.set_result(result))
         return future
 
+    def _settle(self, future: asyncio.Future[T], began: float, settle: Callable[[], None]) -> None:
+        if not self._with_work:
+            settle()
+            return
+        took = time.perf_counter() - began
+        self._works_until = max(self._works_until, self.time()) + took
+        self.call_at(self._works_until, lambda: None if future.done() else settle())
 
-def run_simulated(main: Coroutine[Any, Any, T]) -> T:
+
+def run_simulated(main: Coroutine[Any, Any, T], *, with_work: bool = False) -> T:
     """What `main` returns, run in simulated time.
+
+    Args:
+        main: The program.
+        with_work: See `SimulatedTimeLoop`.
 
     Raises:
         NothingScheduledError: If it would never end.
     """
-    with asyncio.Runner(loop_factory=SimulatedTimeLoop) as runner:
+    with asyncio.Runner(loop_factory=lambda: SimulatedTimeLoop(with_work=with_work)) as runner:
         return runner.run(main)

@@ -65,6 +65,12 @@ class Plan:
         """The threshold that applies to prompts with a query and without a budget."""
         return None if self.threshold_problem else self.valuer.default_threshold
 
+    @property
+    def keeps_segments(self) -> bool:
+        """Whether whole segments are kept, by scores that no budget has an influence on."""
+        stages = (self.documents, self.sentences, self.segmenter, self.signals)
+        return not isinstance(self.valuer, IterativePruner) and all(stage is None for stage in stages)
+
     def reads_instruction(self, query: str | None) -> bool:
         """Whether what the reader is told to do has an influence on scores."""
         return isinstance(self.valuer, IterativePruner) and not self.valuer.asks(query)

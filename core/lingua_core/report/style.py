@@ -1,6 +1,6 @@
 """The reports' style sheet. Every rule is scoped to one class, so that none leaks into a notebook."""
 
-__all__ = ["SCOPE", "page_style", "report_style", "timeline_style"]
+__all__ = ["SCOPE", "bars_style", "page_style", "report_style", "timeline_style"]
 
 SCOPE = "lingua-report"
 
@@ -114,9 +114,32 @@ _TIMELINE = """
 @ .key.wait { background: var(--track); } @ .key.write { background: var(--kept-line); }
 @ .key.failed { background: var(--note-line); }
 @ .lane em.inside { color: var(--paper); }
+@ .sources { margin: 0; padding: .6rem 1rem .7rem; border-top: 1px solid var(--line); list-style: none;
+  color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }
+@ .sources .cited { color: var(--ink); font-weight: 600; } @ .sources small { font-weight: 400; }
 @ .tiles + .facts { margin-top: .8rem; } @ .tile { flex-basis: 8.5rem; }
 @media (max-width: 40rem) { @ .row .name { flex-basis: 5.5rem; } @ .grid { left: 5.5rem; } }
 """
+
+
+_BARS = """
+@ .section small { font-weight: 400; }
+@ .line { display: flex; align-items: center; height: 1.9rem; direction: ltr; }
+@ .line .name { flex: 0 0 17rem; padding-right: .7rem; font-size: .86rem; text-align: right; }
+@ .line .lane { display: flex; flex: 1; align-items: center; height: 1.15rem; min-width: 0; }
+@ .line i { height: 100%; min-width: 1px; }
+@ .line .full { background: var(--kept-line); }
+@ .line .light { background: repeating-linear-gradient(45deg, var(--kept-line) 0 2px, var(--kept) 2px 6px); }
+@ .line em { padding-left: .45rem; color: var(--soft); font-size: .8rem; font-style: normal;
+  font-variant-numeric: tabular-nums; white-space: nowrap; }
+@media (max-width: 40rem) { @ .line { display: block; height: auto; margin: .5rem 0; }
+  @ .line .name { text-align: left; } }
+"""
+
+
+def bars_style() -> str:
+    """The rules of bar charts, beside those of a report."""
+    return _scoped(_BARS)
 
 
 def timeline_style() -> str:

@@ -4,12 +4,13 @@ Needs no script and no other file. Everything that came from outside is escaped.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lingua_core.report.escaping import escaped
 from lingua_core.report.page import html_page
 from lingua_core.report.style import timeline_style
-from lingua_core.skeleton.types import Call, SkeletonAnswer
+from lingua_core.skeleton.documents.citing import cited_numbers
+from lingua_core.skeleton.types import Call, Citation, SkeletonAnswer
 
 __all__ = ["timeline_page"]
 
@@ -44,6 +45,8 @@ def _header(answer: SkeletonAnswer, question: str) -> str:
         ("Tokens read", f"{about}{usage.prompt_tokens:,}"),
         ("Tokens written", f"{about}{usage.completion_tokens:,}"),
     ]
+    if answer.accounting is not None:
+        tiles.append(("Read, against one direct call", f"{answer.accounting.ratio:.2f}x"))
     figures = "".join(f'<div class="tile"><dt>{name}</dt><dd>{value}</dd></div>' for name, value in tiles)
     decision = answer.decision
     probability = "" if decision.probability is None else f", probability {decision.probability:.2f}"
@@ -144,10 +147,29 @@ def _points(answer: SkeletonAnswer) -> str:
         f"{escaped(expansion.point.text)}</h2>"
         f'<span class="figures"><b>{expansion.usage.completion_tokens:,}</b> tokens, '
         f"{escaped(expansion.status)}{_after(expansion.point.depends_on)}</span></div>"
-        f'<div class="text plain" dir="auto">{escaped(expansion.text)}</div></article>\n'
+        f'<div class="text plain" dir="auto">{escaped(expansion.text)}</div>'
+        f"{_sources(expansion.citations, expansion.cited)}</article>\n"
         for expansion in answer.expansions
     )
     return f'<h2 class="section">Points</h2>\n{rows}'
+
+
+def _sources(citations: Sequence[Citation], cited: Sequence[int]) -> str:
+    """The documents that a text was written from; those that it cites stand out."""
+    if not citations:
+        return ""
+    items = "".join(
+        f'<li dir="auto"{" class=cited" if citation.number in cited else ""}>[{citation.number}] '
+        f"{escaped(citation.title or citation.id or '')} <small>{_read(citation)}</small></li>"
+        for citation in citations
+    )
+    return f'<ul class="sources">{items}</ul>'
+
+
+def _read(citation: Citation) -> str:
+    read = sum(end - start for start, end in citation.spans)
+    pieces = len(citation.spans)
+    return f"{read:,} characters in {pieces} piece{'s' * (pieces != 1)}"
 
 
 def _after(points: tuple[int, ...]) -> str:
@@ -157,5 +179,6 @@ def _after(points: tuple[int, ...]) -> str:
 def _text(answer: SkeletonAnswer) -> str:
     return (
         '<h2 class="section">The answer</h2>\n<article class="card">'
-        f'<div class="text plain" dir="auto">{escaped(answer.text)}</div></article>\n'
+        f'<div class="text plain" dir="auto">{escaped(answer.text)}</div>'
+        f"{_sources(answer.citations, cited_numbers(answer.text))}</article>\n"
     )

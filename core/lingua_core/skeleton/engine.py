@@ -311,7 +311,7 @@ class SkeletonOfThought:
             account = accounting(
                 provider,
                 asking.asked,
-                written=answer.text,
+                answer=answer,
                 direct=lambda context: prompts.direct_request(text, context=context, history=turns),
             )
             return replace(provider.credit(answer), accounting=account)

@@ -148,9 +148,9 @@ class Accounting:
     All numbers are of one counter, so that they can be compared; `usage` has what the model itself counted.
 
     Attributes:
-        prompt_tokens: Of all calls.
+        prompt_tokens: Of all calls, whose repeated attempts count once; without the router's.
         context_tokens: Of these, of contexts.
-        completion_tokens: Written by all calls.
+        completion_tokens: Of the skeleton and of the answer's text.
         direct_prompt_tokens: Of one direct call with the documents as they are.
         direct_compressed_prompt_tokens: Of one direct call with the documents cut to the same budget.
     """

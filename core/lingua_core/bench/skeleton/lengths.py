@@ -40,14 +40,17 @@ class Lengths:
     direct: int
 
     @classmethod
-    def of_paper(cls, chance: random.Random, *, heavy_tail: bool = False) -> "Lengths":
+    def of_paper(
+        cls, chance: random.Random, *, heavy_tail: bool = False, count: int | None = None
+    ) -> "Lengths":
         """5-9 points of 45-75 tokens, the longest 100-130, a skeleton of 45-55, a direct answer of 300-380.
 
         Args:
             chance: Where they come from.
+            count: How many points instead.
             heavy_tail: Whether the longest point is as long as the direct answer, as with some models.
         """
-        count = chance.randint(5, 9)
+        count = count or chance.randint(5, 9)
         direct = chance.randint(300, 380)
         points = [chance.randint(45, 75) for _ in range(count)]
         points[chance.randrange(count)] = direct if heavy_tail else chance.randint(100, 130)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from lingua_core.llms.base import ChatRequest, Message
 from lingua_core.skeleton.documents.contexts import DocumentContexts
-from lingua_core.skeleton.types import Accounting
+from lingua_core.skeleton.types import Accounting, SkeletonAnswer
 
 __all__ = ["accounting"]
 
@@ -13,7 +13,7 @@ def accounting(
     contexts: DocumentContexts,
     asked: Sequence[ChatRequest],
     *,
-    written: str,
+    answer: SkeletonAnswer,
     direct: Callable[[str], tuple[Message, ...]],
 ) -> Accounting:
     """The prompts of all requests, and those of one direct call, by the compressor's counter.
@@ -21,17 +21,20 @@ def accounting(
     Args:
         contexts: Of the answer.
         asked: All its requests; repeated attempts count once.
-        written: The answer's text.
+        answer: What came of them.
         direct: Words a direct request over a context.
     """
     count = contexts.count
-    whole = contexts.whole()
-    prompts = [[message.content for message in request.messages] for request in asked]
+    frame = count(_texts(direct("x"))) - count(["x"])
+    plan = [] if answer.skeleton is None else [answer.skeleton.to_text()]
     return Accounting(
-        prompt_tokens=sum(count(prompt) for prompt in prompts),
+        prompt_tokens=sum(count(_texts(request.messages)) for request in asked),
         context_tokens=contexts.given_tokens(),
-        completion_tokens=count([written]),
-        direct_prompt_tokens=count([message.content for message in direct(whole)]),
-        direct_compressed_prompt_tokens=count([message.content for message in direct("x")])
-        + min(contexts.context_tokens, count([whole])),
+        completion_tokens=count([*plan, answer.text]),
+        direct_prompt_tokens=count(_texts(direct(contexts.whole()))),
+        direct_compressed_prompt_tokens=frame + min(contexts.context_tokens, contexts.whole_tokens),
     )
+
+
+def _texts(messages: Sequence[Message]) -> list[str]:
+    return [message.content for message in messages]

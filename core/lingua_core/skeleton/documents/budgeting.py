@@ -1,34 +1,48 @@
 """Sharing out tokens among points before it is known how many there are."""
 
-import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 
-__all__ = ["PointBudget"]
+__all__ = ["FEWEST", "PointBudget"]
+
+FEWEST = 4
+"""As many points are thought to be still to come, at least, however many have come."""
+_LARGE = 1_000_000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PointBudget:
-    """Gives each point its share of a budget, in the order in which they ask; threads may share it.
+    """Each point's share of a budget. It follows from the point's number alone, not from who asks first.
 
-    As long as no more points come than expected, all get the same. From the last one expected on, each gets
-    half of what is left, so that the budget holds however many there are.
+    All but the last few of the points that are expected get the same. From then on each gets a quarter of
+    what is left, so that there is something for further ones. No point gets less than `least`: as long as no
+    more points come than expected, and the budget is `least` for each of them, it holds; every point beyond
+    may exceed it by `least`.
 
-    Args:
+    Attributes:
         total: Tokens for all points together.
         expected: How many points there will be, about.
+        least: Tokens that every point gets.
     """
 
-    def __init__(self, total: int, expected: int) -> None:
-        self._lock = threading.Lock()
-        self._left = total
-        self._expected = expected
-        self._given = 0
+    total: int
+    expected: int
+    least: int
 
-    def take(self, points: int = 1) -> int:
-        """Tokens for the next points together; may be 0."""
-        with self._lock:
-            granted = 0
-            for _ in range(points):
-                share = self._left // max(2, self._expected - self._given)
-                self._left -= share
-                self._given += 1
-                granted += share
-            return granted
+    def of(self, number: int) -> int:
+        """Tokens of the point with this number, counted from 1."""
+        return next(islice(self._shares(), number - 1, None))
+
+    @classmethod
+    def used(cls, expected: int) -> float:
+        """The fraction of a large budget that as many points as expected use."""
+        budget = cls(total=_LARGE, expected=expected, least=0)
+        return sum(islice(budget._shares(), expected)) / _LARGE
+
+    def _shares(self) -> Iterator[int]:
+        left, to_come = self.total, self.expected
+        while True:
+            share = max(self.least, left // max(FEWEST, to_come))
+            yield share
+            left, to_come = max(0, left - share), to_come - 1

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 
-from lingua_core.skeleton.documents.options import ContextOptions
+from lingua_core.skeleton.documents.options import SMALLEST, ContextOptions
 from lingua_core.skeleton.economy import Prices
 
 __all__ = ["ContextChoice", "choose_mode"]
+
+_DIFFERENT = 0.55
+"""The share of different text in what the points of an answer are given, on development data: questions over
+20 documents, 5 to 9 points (docs/experiments/rag-skeleton.md)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,44 +19,55 @@ class ContextChoice:
     Attributes:
         mode: "per-point" or "shared".
         reason: For people.
-        per_point: What the contexts cost, in `Prices.prompt` tokens, if each point gets its own.
-        shared: The same if all read one.
+        per_point: What the contexts cost, in tokens at the full price, if each point gets its own.
+        shared: The same if all calls read one.
+        shared_tokens: Tokens of that one.
     """
 
     mode: str
     reason: str
     per_point: float
     shared: float
+    shared_tokens: int
 
 
-def choose_mode(options: ContextOptions, *, total: int, shared: int) -> ContextChoice:
+def choose_mode(options: ContextOptions, *, total: int, whole: int) -> ContextChoice:
     """The mode that was asked for, or the cheaper one.
+
+    A shared context has to hold what the points' own would hold together: that is less than their sum, for
+    some evidence is good for several points. If a cache keeps it, all calls but the first pay the price of
+    cached tokens for it. Without a cache every call pays for all of it, so it is only as large as the
+    budget allows.
 
     Args:
         options: With the prices.
         total: Tokens of all contexts of an answer if each point gets its own.
-        shared: Tokens of one context that holds what all points need.
+        whole: Tokens of all documents.
     """
     calls = options.expected_points + 1
-    prices = options.prices
-    cost = _shared_cost(prices, shared, calls)
+    size = min(whole, int(total * _DIFFERENT))
+    cached = _cached_share(options.prices, size)
+    cost = size * (1 + (calls - 1) * cached) if cached is not None else float(size * calls)
+
+    def choice(mode: str, reason: str) -> ContextChoice:
+        tokens = size if cached is not None else min(whole, max(SMALLEST, total // calls))
+        return ContextChoice(mode=mode, reason=reason, per_point=total, shared=cost, shared_tokens=tokens)
+
     if options.mode != "auto":
-        return ContextChoice(mode=options.mode, reason="asked for", per_point=total, shared=cost)
+        return choice(options.mode, "asked for")
+    prices = options.prices
     if prices is None or prices.cached is None:
         why = "no price for cached tokens was given, so every call would pay for all of a shared context"
-        return ContextChoice(mode="per-point", reason=why, per_point=total, shared=cost)
-    if shared < prices.cache_from:
-        why = f"a shared context of {shared:,} tokens is below the {prices.cache_from:,} that are cached"
-        return ContextChoice(mode="per-point", reason=why, per_point=total, shared=cost)
-    about = f"{shared:,} tokens read once and {calls - 1} times from the cache cost as much as {cost:,.0f}"
-    mode = "shared" if cost < total else "per-point"
-    return ContextChoice(
-        mode=mode, reason=f"{about}, contexts for each point {total:,}", per_point=total, shared=cost
-    )
+        return choice("per-point", why)
+    if cached is None:
+        why = f"a shared context of {size:,} tokens is below the {prices.cache_from:,} that are cached"
+        return choice("per-point", why)
+    about = f"{size:,} tokens read once and {calls - 1} times from the cache cost as much as {cost:,.0f}"
+    return choice("shared" if cost < total else "per-point", f"{about}, contexts for each point {total:,}")
 
 
-def _shared_cost(prices: Prices | None, shared: int, calls: int) -> float:
-    """In tokens at the full price: the first call pays it, the others what cached tokens cost."""
-    if prices is None or prices.cached is None or shared < prices.cache_from or prices.prompt <= 0:
-        return float(shared * calls)
-    return shared * (1 + (calls - 1) * prices.cached / prices.prompt)
+def _cached_share(prices: Prices | None, size: int) -> float | None:
+    """The price of a cached token against that of another; None if so many tokens are not cached."""
+    if prices is None or prices.cached is None or size < prices.cache_from:
+        return None
+    return prices.cached / prices.prompt if prices.prompt > 0 else 1.0

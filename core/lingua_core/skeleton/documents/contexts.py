@@ -3,23 +3,23 @@
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from lingua_core.compression import PromptCompressor
-from lingua_core.documents import Document, Span
-from lingua_core.errors import LinguaError
+from lingua_core.documents import Document
+from lingua_core.errors import InputError, LinguaError, ScorerError
 from lingua_core.skeleton.documents.budgeting import PointBudget
-from lingua_core.skeleton.documents.choosing import ContextChoice, choose_mode
+from lingua_core.skeleton.documents.choosing import choose_mode
 from lingua_core.skeleton.documents.citing import cited_numbers
 from lingua_core.skeleton.documents.options import SMALLEST, ContextOptions
-from lingua_core.skeleton.documents.scoring import SharedPasses
+from lingua_core.skeleton.documents.selecting import Selector, selector
 from lingua_core.skeleton.documents.selection import (
     Excerpt,
     citations,
-    excerpts,
     merged_citations,
     numbered,
     united,
+    whole,
 )
 from lingua_core.skeleton.types import Expansion, Point, SkeletonAnswer
 
@@ -35,17 +35,17 @@ class _Given:
 
     Attributes:
         view: What the skeleton is planned on.
-        core: What bears on the question as a whole, and is part of every point's context.
         direct: What a direct answer is written from.
-        points: By number.
-        notes: What did not go the plain way.
+        points: By number, of the last call that wrote each.
+        calls: Of all calls, in the order in which they asked.
+        notes: What did not go the plain way, once each.
     """
 
     view: Excerpts | None = None
-    core: Excerpts | None = None
     direct: Excerpts | None = None
-    points: dict[int, Excerpts] | None = None
-    notes: list[str] | None = None
+    points: dict[int, Excerpts] = field(default_factory=dict[int, Excerpts])
+    calls: list[Excerpts] = field(default_factory=list[Excerpts])
+    notes: dict[str, None] = field(default_factory=dict[str, None])
 
 
 class DocumentContexts:
@@ -59,7 +59,11 @@ class DocumentContexts:
         documents: What the answer is to rest on.
         compressor: Cuts them; its counter counts.
         options: Modes and budgets.
-        overhead: Tokens that all prompts of an answer have beside contexts, for the default budget.
+        overhead: Tokens that all prompts of an answer have beside contexts, less those of a direct one: for
+            the default budget.
+
+    Raises:
+        InputError: If there is no text.
     """
 
     def __init__(
@@ -71,42 +75,41 @@ class DocumentContexts:
         overhead: int = 0,
     ) -> None:
         self.documents = tuple(documents)
+        if not any(document.text.strip() for document in self.documents):
+            raise InputError(f"documents holds no text ({len(self.documents)} documents).")
         self._compressor = compressor
-        self._options = options
-        self._passes = SharedPasses(compressor, self.documents)
-        self.origin_tokens = sum(compressor.token_counter.count([d.text for d in self.documents]))
-        least = SMALLEST * (options.expected_points + 1)
-        self.context_tokens = options.context_tokens or max(least, self.origin_tokens - overhead)
-        self.choice = self._choice()
-        self._view_tokens = max(SMALLEST, int(self.context_tokens * options.skeleton_share))
-        if self.choice.mode == "shared":
-            self._view_tokens = self._shared_tokens()
+        self.whole_tokens = self.count([self.whole()])
+        self.context_tokens = options.context_tokens or _default_tokens(options, self.whole_tokens - overhead)
+        self.choice = choose_mode(options, total=self.context_tokens, whole=self.whole_tokens)
+        self._view_tokens = options.skeleton_tokens(self.context_tokens)
         left = max(0, self.context_tokens - self._view_tokens)
-        self._points = PointBudget(left, options.expected_points)
-        self._core_tokens = int(options.question_share * left / options.expected_points)
+        self._points = PointBudget(total=left, expected=options.expected_points, least=SMALLEST)
+        largest = min(self._view_tokens, left // options.expected_points)
+        if self.choice.mode == "shared":
+            self._view_tokens = largest = self.choice.shared_tokens
+        self._largest, self._reread = largest, options.reread
         self._lock = threading.Lock()
-        self._given = _Given(points={}, notes=[])
-        self._calls: list[Excerpts] = []
-
-    def _choice(self) -> ContextChoice:
-        shared = min(self.origin_tokens, self.context_tokens)
-        return choose_mode(self._options, total=self.context_tokens, shared=shared)
-
-    def _shared_tokens(self) -> int:
-        """Of a context that all calls read: the whole budget where a cache pays for it, else a part."""
-        calls = self._options.expected_points + 1
-        is_cached = self.choice.shared < calls * min(self.origin_tokens, self.context_tokens)
-        return max(SMALLEST, self.context_tokens if is_cached else self.context_tokens // calls)
+        self._viewing, self._preparing = threading.Lock(), threading.Lock()
+        self._selector: Selector | None = None
+        self._given = _Given()
 
     # What calls are written from
 
     def for_skeleton(self, question: str) -> str:
-        """A compressed view of all documents."""
+        """A compressed view of all documents.
+
+        Raises:
+            LinguaError: If the compressor fails: there is nothing to fall back on.
+        """
         return numbered(self._view(question))
 
     def for_direct(self, question: str) -> str:
-        """All documents, compressed to the whole budget."""
-        kept = self._compress(question, self.context_tokens)
+        """All documents, compressed to the whole budget.
+
+        Raises:
+            LinguaError: If the compressor fails.
+        """
+        kept = self._for_question(question, self.context_tokens, "a direct answer")
         with self._lock:
             self._given.direct = kept
         return numbered(kept)
@@ -115,58 +118,56 @@ class DocumentContexts:
         """What bears on these points."""
         kept = self._for_points(question, points)
         with self._lock:
-            assert self._given.points is not None
             self._given.points.update({point.index: kept for point in points})
-            self._calls.append(kept)
+            self._given.calls.append(kept)
         return numbered(kept)
 
     def _view(self, question: str) -> Excerpts:
-        if self._given.view is None:
-            kept = self._compress(question, self._view_tokens)
-            with self._lock:
-                self._given.view = self._given.view or kept
-        return self._given.view or ()
+        with self._viewing:
+            if self._given.view is None:
+                self._given.view = self._for_question(question, self._view_tokens, "the skeleton")
+            return self._given.view
 
-    def _core(self, question: str) -> Excerpts:
-        if self._core_tokens < SMALLEST:
-            return ()
-        if self._given.core is None:
-            kept = self._compress(question, self._core_tokens)
-            with self._lock:
-                self._given.core = self._given.core or kept
-        return self._given.core or ()
+    def _prepared(self) -> Selector:
+        # Not in the constructor, which an event loop may wait for.
+        with self._preparing:
+            if self._selector is None:
+                self._selector = selector(
+                    self._compressor, self.documents, largest=self._largest, reread=self._reread
+                )
+            return self._selector
+
+    def _for_question(self, question: str, tokens: int, purpose: str) -> Excerpts:
+        try:
+            return self._prepared().for_question(question, tokens).excerpts
+        except Exception as error:
+            message = f"The documents could not be compressed to {tokens} tokens for {purpose}: {error}"
+            if isinstance(error, InputError):
+                raise InputError(message) from error
+            raise ScorerError(message) from error
 
     def _for_points(self, question: str, points: Sequence[Point]) -> Excerpts:
         if self.choice.mode == "shared":
             return self._view(question)
-        names = " and ".join(f"point {point.index}" for point in points)
-        tokens = self._points.take(len(points))
-        if tokens < SMALLEST:
-            return self._instead(question, f"The context budget was used up before {names}")
-        query = " ".join([question, *(point.text for point in points)])
-        try:
-            core = self._core(question)
-            own = self._compress(query, max(SMALLEST, tokens - (self._core_tokens if core else 0)))
-        except LinguaError as error:
-            _LOGGER.warning("The compressor failed for %s: %s", names, error)
-            return self._instead(question, f"The compressor failed for {names} ({error})")
-        if not self._bears(own):
-            return self._instead(question, f"No document bears on {names}")
-        return united([core, own])
+        return united([self._for_point(question, point) for point in points])
 
-    def _bears(self, kept: Excerpts) -> bool:
-        """Whether anything is worth reading, for scorers that can tell."""
-        least = self._compressor.scorer.default_threshold
-        return any(least is None or excerpt.score >= least for excerpt in kept)
+    def _for_point(self, question: str, point: Point) -> Excerpts:
+        tokens = self._points.of(point.index)
+        try:
+            selected = self._prepared().for_point(question, point.text, tokens)
+        except Exception as error:  # a user's scorer or counter may raise anything; the answer goes on
+            _LOGGER.warning("The compressor failed for point %d: %s", point.index, error)
+            reason = f"{error}" if isinstance(error, LinguaError) else f"{type(error).__name__}: {error}"
+            why = f"The compressor failed for point {point.index} ({reason.rstrip('.')})"
+            return self._instead(question, why)
+        if not selected.bears:
+            return self._instead(question, f"No document bears on point {point.index}")
+        return selected.excerpts
 
     def _instead(self, question: str, why: str) -> Excerpts:
         with self._lock:
-            assert self._given.notes is not None
-            self._given.notes.append(f"{why}: written from what the skeleton was planned on.")
+            self._given.notes[f"{why}: written from what the skeleton was planned on."] = None
         return self._view(question)
-
-    def _compress(self, query: str, tokens: int) -> Excerpts:
-        return excerpts(self._passes.compress(query, tokens))
 
     # What came of it
 
@@ -176,45 +177,45 @@ class DocumentContexts:
 
     def whole(self) -> str:
         """All documents as they are, as a direct call would read them."""
-        return numbered(
-            [
-                Excerpt(
-                    index=i,
-                    document=document,
-                    spans=(Span(0, len(document.text)),),
-                    score=0.0,
-                    separator="",
-                )
-                for i, document in enumerate(self.documents)
-            ]
-        )
+        return numbered(whole(self.documents))
 
     def given_tokens(self) -> int:
         """Tokens of all contexts that were handed out, once for each call."""
         with self._lock:
-            given = [self._given.view or (), self._given.direct or (), *self._calls]
+            given = [self._given.view or (), self._given.direct or (), *self._given.calls]
         return self.count([numbered(kept) for kept in given])
 
     def credit(self, answer: SkeletonAnswer) -> SkeletonAnswer:
         """The answer with what each point was written from and what it cites, numbered alike throughout."""
         with self._lock:
-            points, notes = dict(self._given.points or {}), list(self._given.notes or [])
-        if answer.route == "direct":
-            used = [self._given.direct or self._given.view or ()]
+            view, direct = self._given.view or (), self._given.direct
+            points, notes = dict(self._given.points), list(self._given.notes)
+        if answer.route == "skeleton":
+            used = [view, *points.values()]
+            notes.append(f"Contexts: {self.choice.mode}; {self.choice.reason}.")
         else:
-            used = [self._given.view or (), *points.values()]
+            # What a skeleton's call has written as an answer rests on what the skeleton was to be planned on.
+            used = [view if direct is None else direct]
         found = merged_citations(used)
         known = {citation.number for citation in found}
         if wrong := [number for number in cited_numbers(answer.text) if number not in known]:
-            notes.append(f"The answer cites {wrong}, which no call was given.")
-        if answer.route == "skeleton":
-            notes.append(f"Contexts: {self.choice.mode}; {self.choice.reason}.")
+            listed = ", ".join(f"[{number}]" for number in wrong)
+            notes.append(f"The answer cites {listed}, which no call was given.")
         return replace(
             answer,
             expansions=tuple(_credited(e, points.get(e.point.index, ())) for e in answer.expansions),
             citations=found,
             notes=(*answer.notes, *notes),
         )
+
+
+def _default_tokens(options: ContextOptions, affordable: int) -> int:
+    """The budget of which so many tokens are used up when as many points as expected have come."""
+    view = options.skeleton_share
+    return max(
+        options.least_tokens,
+        int(affordable / (view + (1 - view) * PointBudget.used(options.expected_points))),
+    )
 
 
 def _credited(expansion: Expansion, kept: Excerpts) -> Expansion:

@@ -1,4 +1,4 @@
-"""What of the documents a call gets to read: spans of each, united from several selections."""
+"""What of the documents a call gets to read: spans of each, with where they come from."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from lingua_core.rendering import render
 from lingua_core.results import CompressionResult
 from lingua_core.skeleton.types import Citation
 
-__all__ = ["Excerpt", "citations", "excerpts", "merged_citations", "numbered", "united"]
+__all__ = ["Excerpt", "citations", "excerpts", "heading", "merged_citations", "numbered", "united", "whole"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +44,12 @@ def excerpts(result: CompressionResult) -> tuple[Excerpt, ...]:
     )
 
 
-def united(groups: Iterable[Sequence[Excerpt]]) -> tuple[Excerpt, ...]:
-    """All excerpts, one for each document, in the order of the input."""
-    found: dict[int, Excerpt] = {}
-    for group in groups:
-        for excerpt in group:
-            known = found.get(excerpt.index)
-            found[excerpt.index] = excerpt if known is None else _both(known, excerpt)
-    return tuple(found[index] for index in sorted(found))
+def whole(documents: Sequence[Document]) -> tuple[Excerpt, ...]:
+    """The documents as they are."""
+    return tuple(
+        Excerpt(index=i, document=document, spans=(Span(0, len(document.text)),), score=0.0, separator="")
+        for i, document in enumerate(documents)
+    )
 
 
 def numbered(kept: Sequence[Excerpt]) -> str:
@@ -60,9 +58,16 @@ def numbered(kept: Sequence[Excerpt]) -> str:
     A document's number is its place in the input, from 1: the same for every call of an answer.
     """
     return "\n\n".join(
-        f"{_heading(excerpt)}\n{render(excerpt.document.text, excerpt.spans, excerpt.separator)}"
+        heading(excerpt.index, excerpt.document)
+        + render(excerpt.document.text, excerpt.spans, excerpt.separator)
         for excerpt in kept
     )
+
+
+def heading(index: int, document: Document) -> str:
+    """What stands above what is kept of a document, with the line break behind it."""
+    title = " ".join((document.title or "").split())
+    return f"[{index + 1}] {title}".rstrip() + "\n"
 
 
 def citations(kept: Sequence[Excerpt]) -> tuple[Citation, ...]:
@@ -84,9 +89,14 @@ def merged_citations(groups: Iterable[Sequence[Excerpt]]) -> tuple[Citation, ...
     return citations(united(groups))
 
 
-def _heading(excerpt: Excerpt) -> str:
-    title = " ".join((excerpt.document.title or "").split())
-    return f"[{excerpt.index + 1}] {title}".rstrip()
+def united(groups: Iterable[Sequence[Excerpt]]) -> tuple[Excerpt, ...]:
+    """All excerpts, one for each document, in the order of the input."""
+    found: dict[int, Excerpt] = {}
+    for group in groups:
+        for excerpt in group:
+            known = found.get(excerpt.index)
+            found[excerpt.index] = excerpt if known is None else _both(known, excerpt)
+    return tuple(found[index] for index in sorted(found))
 
 
 def _both(one: Excerpt, other: Excerpt) -> Excerpt:

@@ -1,0 +1,1 @@
+"""Answers over documents by way of a skeleton: what they read, what reaches points, how soon they end."""
