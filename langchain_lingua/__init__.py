@@ -8,7 +8,8 @@ documents = compressor.compress_documents(retriever.invoke(question), question)
 ```
 
 `LinguaCompressor` is a `BaseDocumentCompressor`, so it also goes into a `ContextualCompressionRetriever`
-or a `DocumentCompressorPipeline`. Needs the extra: `pip install "lingua-rag[langchain]"`.
+or a `DocumentCompressorPipeline`. `SkeletonOfThoughtChain` writes long answers in parallel, with any chat
+model. Needs the extra: `pip install "lingua-rag[langchain]"`.
 """
 
 from importlib import import_module
@@ -23,5 +24,6 @@ except ImportError as error:
     ) from error
 
 from langchain_lingua.compressor import LinguaCompressor
+from langchain_lingua.skeleton import SkeletonOfThoughtChain
 
-__all__ = ["LinguaCompressor"]
+__all__ = ["LinguaCompressor", "SkeletonOfThoughtChain"]

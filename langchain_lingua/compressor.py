@@ -142,6 +142,11 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
         # Without documents no model runs, but the budget and the order are checked.
         self._core.compress([], "?", **self._fixed())
 
+    @property
+    def core(self) -> PromptCompressor:
+        """The core's compressor that does the work; knows nothing of the budget."""
+        return self._core
+
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy built anew, so that updated options are checked and take effect.
 

@@ -51,10 +51,15 @@ class ContextOptions:
                 raise InputError(f"{name} must be a fraction from 0 to below 1, got {value!r}.")
         if isinstance(self.expected_points, bool) or self.expected_points < 1:
             raise InputError(f"expected_points must be at least 1, got {self.expected_points!r}.")
-        least = SMALLEST * (self.expected_points + 1)
+        least = self.least_tokens
         tokens = self.context_tokens
         if tokens is not None and (isinstance(tokens, bool | str) or tokens < least):
             raise InputError(
                 f"context_tokens={tokens!r} is for the skeleton and {self.expected_points} points, which "
                 f"need at least {SMALLEST} tokens each: {least}. Raise it, or expect fewer points."
             )
+
+    @property
+    def least_tokens(self) -> int:
+        """The fewest tokens that hold contexts for the skeleton and the expected points."""
+        return SMALLEST * (self.expected_points + 1)
