@@ -46,7 +46,8 @@ class LlamaIndexLLM:
         self._is_chat = llm.metadata.is_chat_model
         self._can_stream = True
         method = "astream_chat" if self._is_chat else "astream_complete"
-        self._is_synchronous = getattr(type(llm), method, None) is getattr(CustomLLM, method)
+        # By the class that defines it: the methods themselves are wrapped anew with every access.
+        self._is_synchronous = next(c for c in type(llm).__mro__ if method in vars(c)) is CustomLLM
         name = llm.metadata.model_name
         self.name = name if name and name != "unknown" else llm.class_name()
 

@@ -152,12 +152,9 @@ class SkeletonSynthesizer(BaseSynthesizer):
         empty_response: str | None = None,
     ) -> None:
         checked = checked_llm(llm if llm is not None else Settings.llm)
-        super().__init__(
-            llm=checked,
-            callback_manager=callback_manager,
-            streaming=streaming,
-            empty_response=empty_response,
-        )
+        super().__init__(llm=checked, callback_manager=callback_manager, streaming=streaming)
+        # LlamaIndex's own attribute for it is younger than 0.14.0.
+        self._without_nodes = "Empty Response" if empty_response is None else empty_response
         if compressor is not None and not isinstance(compressor, PromptCompressor):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
             raise InputError(
                 f"compressor must be a lingua_core.PromptCompressor, got {type(compressor).__name__}: "
@@ -352,13 +349,16 @@ class SkeletonSynthesizer(BaseSynthesizer):
 
     def _empty(self) -> RESPONSE_TYPE:
         if self._streaming:
-            return StreamingResponse(response_gen=self._empty_response_generator())
-        return Response(self._empty_response)
+            return StreamingResponse(response_gen=(text for text in [self._without_nodes]))
+        return Response(self._without_nodes)
 
     def _aempty(self) -> RESPONSE_TYPE:
+        async def texts() -> AsyncGenerator[str]:
+            yield self._without_nodes
+
         if self._streaming:
-            return AsyncStreamingResponse(response_gen=self._empty_response_agenerator())
-        return Response(self._empty_response)
+            return AsyncStreamingResponse(response_gen=texts())
+        return Response(self._without_nodes)
 
 
 class _Work:
