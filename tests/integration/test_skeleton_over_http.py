@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("langchain_core")
+pytest.importorskip("llama_index.core")
+from langchain_core.documents import Document
+from llama_index.core.schema import NodeWithScore, TextNode
+
 from fault_server import FaultServer, Record
+from langchain_lingua import SkeletonOfThoughtChain
+from lingua_core.errors import AnswerError, LLMRequestError
+from llamaindex_lingua import SkeletonSynthesizer
 from skeleton_script import ANSWER, QUESTION, TITLES, cited, title_in
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -37,8 +45,6 @@ async def clients() -> AsyncIterator[dict[str, Any]]:
 
 def chain(server: FaultServer, clients: dict[str, Any], **options: Any) -> Any:
     openai = pytest.importorskip("langchain_openai", reason="needs langchain-openai")
-    from langchain_lingua import SkeletonOfThoughtChain
-
     llm = openai.ChatOpenAI(
         model="any",
         base_url=server.base_url,
@@ -53,8 +59,6 @@ def chain(server: FaultServer, clients: dict[str, Any], **options: Any) -> Any:
 
 def synthesizer(server: FaultServer, clients: dict[str, Any], **options: Any) -> Any:
     like = pytest.importorskip("llama_index.llms.openai_like", reason="needs llama-index-llms-openai-like")
-    from llamaindex_lingua import SkeletonSynthesizer
-
     llm = like.OpenAILike(
         model="any",
         api_base=server.base_url,
@@ -84,8 +88,6 @@ async def test_langchain_openai_answers_whole_and_streamed(
 
 
 async def test_langchain_openai_answers_over_documents(server: FaultServer, clients: dict[str, Any]) -> None:
-    from langchain_core.documents import Document
-
     documents = [Document(text, id=name) for name, text in DOCUMENTS.items()]
     message = await chain(server, clients).ainvoke({"question": QUESTION, "documents": documents})
     assert message.text.count("[1]") == len(TITLES)
@@ -99,8 +101,6 @@ def refused_once(record: Record) -> Any:
 async def test_langchain_openais_refusals_are_retried_and_its_errors_are_told(
     server: FaultServer, clients: dict[str, Any]
 ) -> None:
-    from lingua_core.errors import AnswerError, LLMRequestError
-
     server.fault_for = refused_once
     message = chain(server, clients).invoke(QUESTION)
     assert message.text == ANSWER
@@ -150,8 +150,6 @@ async def test_llama_index_openai_like_answers_whole_and_streamed(
 async def test_llama_index_openai_like_answers_over_nodes_and_says_what_it_used(
     server: FaultServer, clients: dict[str, Any]
 ) -> None:
-    from llama_index.core.schema import NodeWithScore, TextNode
-
     nodes = [NodeWithScore(node=TextNode(id_=name, text=text)) for name, text in DOCUMENTS.items()]
     response = await synthesizer(server, clients).asynthesize(QUESTION, nodes)
     assert response.response.count("[1]") == len(TITLES)
@@ -164,8 +162,6 @@ async def test_llama_index_openai_like_answers_over_nodes_and_says_what_it_used(
 async def test_llama_index_openai_likes_refusals_are_retried_and_its_errors_are_told(
     server: FaultServer, clients: dict[str, Any]
 ) -> None:
-    from lingua_core.errors import AnswerError, LLMRequestError
-
     server.fault_for = refused_once
     response = synthesizer(server, clients).answer(QUESTION)
     assert response.response == ANSWER
