@@ -1,8 +1,8 @@
 """`SkeletonOfThoughtChain`: the core's engine as a step of LangChain, with any chat model."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, closing
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, cast
+from typing import Any, Literal, Self, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForChainRun,
@@ -10,48 +10,21 @@ from langchain_core.callbacks import (
     adispatch_custom_event,
     dispatch_custom_event,
 )
-from langchain_core.documents import Document
-from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable, patch_config
-from langchain_core.runnables.config import get_config_list, merge_configs
-from pydantic import ConfigDict, PrivateAttr, SkipValidation, ValidationError, WithJsonSchema
+from langchain_core.runnables import RunnableConfig, patch_config
+from langchain_core.runnables.config import get_config_list
 
-from langchain_lingua.chat_model import ChatModelLLM, checked_model, retrying_of
-from langchain_lingua.compressor import LinguaCompressor
 from langchain_lingua.conversion import to_core
 from langchain_lingua.skeleton_inputs import Asked, asked
-from langchain_lingua.skeleton_messages import (
-    answer_message,
-    call_labels,
-    delta_chunk,
-    event_data,
-    last_chunk,
-)
-from lingua_core import InputError, PromptCompressor, TokenCounter
-from lingua_core.carrying import wrapped_error
-from lingua_core.llms import ChatRequest, ConcurrencyLimit, RetryPolicy
-from lingua_core.skeleton import (
-    AnswerDone,
-    ContextMode,
-    ContextOptions,
-    Event,
-    PointDelta,
-    SkeletonAnswer,
-    SkeletonOfThought,
-)
-from lingua_core.skeleton.driver.options import Dependencies, OnFailure, Repeats
-from lingua_core.skeleton.prompts import PresetName, SkeletonPrompts
-from lingua_core.skeleton.rendering import AnswerStyle
-from lingua_core.skeleton.routing import Router, RouterName
+from langchain_lingua.skeleton_messages import event_data
+from langchain_lingua.skeleton_options import SkeletonInput, SkeletonOptions
+from langchain_lingua.skeleton_run import ChainRun, RunManager, call_configs
+from lingua_core.llms import ConcurrencyLimit
 
 __all__ = ["SkeletonOfThoughtChain"]
 
-Input = LanguageModelInput | Mapping[str, Any]
-_Object = WithJsonSchema({"type": "null"})
 
-
-class SkeletonOfThoughtChain(RunnableSerializable[Input, AIMessage]):
+class SkeletonOfThoughtChain(SkeletonOptions):
     """Answers with a chat model by way of a skeleton whose points are written side by side.
 
     Takes what a chat model takes, or a mapping with that under "question", "input", "query", "messages" or
@@ -110,75 +83,6 @@ class SkeletonOfThoughtChain(RunnableSerializable[Input, AIMessage]):
         lingua_core.InputError: On construction, if an option cannot be used; see the message.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", frozen=True)
-
-    # The core checks its own options, with messages that say what to do.
-    llm: Annotated[SkipValidation[Runnable[LanguageModelInput, Any]], _Object]
-    router: Annotated[SkipValidation[RouterName | Router], WithJsonSchema({"type": "string"})] = "auto"
-    documents: SkipValidation[Sequence[Document] | None] = None
-    compressor: Annotated[SkipValidation[LinguaCompressor | PromptCompressor | None], _Object] = None
-    contexts: Annotated[SkipValidation[ContextMode | ContextOptions], WithJsonSchema({"type": "string"})] = (
-        "auto"
-    )
-    context_tokens: SkipValidation[int | None] = None
-    title_key: str | None = "title"
-    prompts: Annotated[SkipValidation[PresetName | SkeletonPrompts], WithJsonSchema({"type": "string"})] = (
-        "chat"
-    )
-    style: SkipValidation[AnswerStyle] = "numbered"
-    max_concurrency: SkipValidation[int] = 8
-    max_points: SkipValidation[int] = 12
-    max_tokens: SkipValidation[int | None] = None
-    max_tokens_per_point: SkipValidation[int | None] = 256
-    skeleton_max_tokens: SkipValidation[int] = 512
-    temperature: SkipValidation[float | None] = None
-    stop: SkipValidation[Sequence[str]] = ()
-    points_per_request: SkipValidation[int] = 1
-    dependencies: SkipValidation[Dependencies] = "none"
-    early_launch: SkipValidation[bool] = True
-    on_failure: SkipValidation[OnFailure] = "fallback"
-    max_attempts: SkipValidation[int | None] = None
-    idle_seconds: SkipValidation[float | None] = 120.0
-    point_deadline: SkipValidation[float | None] = None
-    deadline: SkipValidation[float | None] = None
-    hedge: SkipValidation[bool] = False
-    route_alongside: SkipValidation[bool] = False
-    stitch: SkipValidation[bool] = False
-    repeats: SkipValidation[Repeats] = "note"
-    token_counter: Annotated[
-        SkipValidation[str | Callable[[str], int] | TokenCounter | None],
-        WithJsonSchema({"type": ["string", "null"]}),
-    ] = None
-
-    _compressor: PromptCompressor | None = PrivateAttr(None)
-    _context_options: ContextOptions = PrivateAttr()
-    _notes: tuple[str, ...] = PrivateAttr(())
-    _limit: ConcurrencyLimit | None = PrivateAttr(None)
-
-    if not TYPE_CHECKING:  # type checkers read the constructor's signature off the fields
-
-        def __init__(self, **options: object) -> None:
-            try:
-                super().__init__(**options)
-            except ValidationError as error:
-                failure = wrapped_error(error.errors()) or error
-            else:
-                return
-            raise failure
-
-    def model_post_init(self, context: object, /) -> None:
-        """Has the core check every option; nothing is asked yet."""
-        checked_model(self.llm)
-        self._check_documents()
-        self._compressor = self._make_compressor()
-        self._context_options, self._notes = self._make_context_options()
-        engine = self._engine({}, lambda request: {})
-        if self.temperature is not None and not cast(ChatModelLLM, engine.llm).declares("temperature"):
-            raise InputError(
-                f"temperature={self.temperature!r} cannot be passed on: {engine.llm.name} declares no field "
-                "of that name. Set it on the model itself."
-            )
-
     @classmethod
     def is_lc_serializable(cls) -> bool:
         """Says that `langchain_core.load.dumps` may store it, if the model may be, too.
@@ -191,7 +95,7 @@ class SkeletonOfThoughtChain(RunnableSerializable[Input, AIMessage]):
 
     def invoke(
         self,
-        input: Input,
+        input: SkeletonInput,
         config: RunnableConfig | None = None,
         **kwargs: Any,  # noqa: ANN401  # LangChain's signature
     ) -> AIMessage:
@@ -205,7 +109,7 @@ class SkeletonOfThoughtChain(RunnableSerializable[Input, AIMessage]):
 
     async def ainvoke(
         self,
-        input: Input,
+        input: SkeletonInput,
         config: RunnableConfig | None = None,
         **kwargs: Any,  # noqa: ANN401  # LangChain's signature
     ) -> AIMessage:
@@ -214,7 +118,7 @@ class SkeletonOfThoughtChain(RunnableSerializable[Input, AIMessage]):
 
     def stream(
         self,
-        input: Input,
+        input: SkeletonInput,
         config: RunnableConfig | None = None,
         **kwargs: Any,  # noqa: ANN401  # LangChain's signature
     ) -> Iterator[AIMessageChunk]:
@@ -224,13 +128,13 @@ class SkeletonOfThoughtChain(RunnableSerializable[Input, AIMessage]):
 
     async def astream(
         self,
-        input: Input,
+        input: SkeletonInput,
         config: RunnableConfig | None = None,
         **kwargs: Any,  # noqa: ANN401  # LangChain's signature
     ) -> AsyncIterator[AIMessageChunk]:
         """`stream` in the caller's event loop."""
 
-        async def inputs() -> AsyncIterator[Input]:
+        async def inputs() -> AsyncIterator[SkeletonInput]:
             yield input
 
         found: Any = self._atransform_stream_with_config(inputs(), self._astream, config)
@@ -240,7 +144,7 @@ class SkeletonOfThoughtChain(RunnableSerializable[Input, AIMessage]):
 
     def batch(
         self,
-        inputs: list[Input],
+        inputs: list[SkeletonInput],
         config: RunnableConfig | list[RunnableConfig] | None = None,
         *,
         return_exceptions: bool = False,
@@ -253,7 +157,7 @@ class SkeletonOfThoughtChain(RunnableSerializable[Input, AIMessage]):
 
     async def abatch(
         self,
-        inputs: list[Input],
+        inputs: list[SkeletonInput],
         config: RunnableConfig | list[RunnableConfig] | None = None,
         *,
         return_exceptions: bool = False,
@@ -266,7 +170,7 @@ class SkeletonOfThoughtChain(RunnableSerializable[Input, AIMessage]):
 
     def batch_as_completed(  # pyright: ignore[reportIncompatibleMethodOverride]  # LangChain's has overloads
         self,
-        inputs: Sequence[Input],
+        inputs: Sequence[SkeletonInput],
         config: RunnableConfig | Sequence[RunnableConfig] | None = None,
         *,
         return_exceptions: bool = False,
@@ -282,7 +186,7 @@ class SkeletonOfThoughtChain(RunnableSerializable[Input, AIMessage]):
 
     async def abatch_as_completed(  # pyright: ignore[reportIncompatibleMethodOverride]  # LangChain's has overloads
         self,
-        inputs: Sequence[Input],
+        inputs: Sequence[SkeletonInput],
         config: RunnableConfig | Sequence[RunnableConfig] | None = None,
         *,
         return_exceptions: bool = False,
@@ -300,9 +204,9 @@ class SkeletonOfThoughtChain(RunnableSerializable[Input, AIMessage]):
     # One answer
 
     def _invoke(
-        self, given: Input, run_manager: CallbackManagerForChainRun, config: RunnableConfig
+        self, given: SkeletonInput, run_manager: CallbackManagerForChainRun, config: RunnableConfig
     ) -> AIMessage:
-        run = _Run(self._notes, run_id=str(run_manager.run_id))
+        run = ChainRun(self._notes, run_id=str(run_manager.run_id))
         child = patch_config(config, callbacks=run_manager.get_child())
         with closing(self._events(asked(given), run, config, run_manager)) as events:
             for event in events:
@@ -312,9 +216,9 @@ class SkeletonOfThoughtChain(RunnableSerializable[Input, AIMessage]):
         return run.message()
 
     async def _ainvoke(
-        self, given: Input, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
+        self, given: SkeletonInput, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig
     ) -> AIMessage:
-        run = _Run(self._notes, run_id=str(run_manager.run_id))
+        run = ChainRun(self._notes, run_id=str(run_manager.run_id))
         child = patch_config(config, callbacks=run_manager.get_child())
         async with aclosing(self._aevents(asked(given), run, config, run_manager)) as events:
             async for event in events:
@@ -324,10 +228,10 @@ class SkeletonOfThoughtChain(RunnableSerializable[Input, AIMessage]):
         return run.message()
 
     def _stream(
-        self, inputs: Iterator[Input], run_manager: CallbackManagerForChainRun, config: RunnableConfig
+        self, inputs: Iterator[SkeletonInput], run_manager: CallbackManagerForChainRun, config: RunnableConfig
     ) -> Iterator[AIMessageChunk]:
         (given,) = inputs
-        run = _Run(self._notes, run_id=str(run_manager.run_id))
+        run = ChainRun(self._notes, run_id=str(run_manager.run_id))
         with closing(self._events(asked(given), run, config, run_manager)) as events:
             for event in events:
                 if data := event_data(event):
@@ -337,12 +241,12 @@ class SkeletonOfThoughtChain(RunnableSerializable[Input, AIMessage]):
 
     async def _astream(
         self,
-        inputs: AsyncIterator[Input],
+        inputs: AsyncIterator[SkeletonInput],
         run_manager: AsyncCallbackManagerForChainRun,
         config: RunnableConfig,
     ) -> AsyncIterator[AIMessageChunk]:
         (given,) = [one async for one in inputs]
-        run = _Run(self._notes, run_id=str(run_manager.run_id))
+        run = ChainRun(self._notes, run_id=str(run_manager.run_id))
         async with aclosing(self._aevents(asked(given), run, config, run_manager)) as events:
             async for event in events:
                 if data := event_data(event):
@@ -353,11 +257,11 @@ class SkeletonOfThoughtChain(RunnableSerializable[Input, AIMessage]):
     def _events(
         self,
         question: Asked,
-        run: "_Run",
+        run: ChainRun,
         config: RunnableConfig,
-        run_manager: CallbackManagerForChainRun | AsyncCallbackManagerForChainRun,
+        run_manager: RunManager,
     ) -> Any:  # noqa: ANN401  # a generator of events, to be closed
-        engine = self._engine(config, _configure(config, run_manager))
+        engine = self._engine(config, call_configs(config, run_manager))
         return engine.stream(
             question.question,
             history=question.history,
@@ -368,11 +272,11 @@ class SkeletonOfThoughtChain(RunnableSerializable[Input, AIMessage]):
     def _aevents(
         self,
         question: Asked,
-        run: "_Run",
+        run: ChainRun,
         config: RunnableConfig,
-        run_manager: CallbackManagerForChainRun | AsyncCallbackManagerForChainRun,
+        run_manager: RunManager,
     ) -> Any:  # noqa: ANN401  # a generator of events, to be closed
-        engine = self._engine(config, _configure(config, run_manager))
+        engine = self._engine(config, call_configs(config, run_manager))
         return engine.astream(
             question.question,
             history=question.history,
@@ -380,7 +284,7 @@ class SkeletonOfThoughtChain(RunnableSerializable[Input, AIMessage]):
             documents=self._documents(question, run),
         )
 
-    def _documents(self, question: Asked, run: "_Run") -> Any:  # noqa: ANN401  # documents of the core
+    def _documents(self, question: Asked, run: ChainRun) -> Any:  # noqa: ANN401  # documents of the core
         given = question.documents if question.documents is not None else self.documents
         if given is None or (question.context and question.documents is None):
             return None
@@ -389,96 +293,6 @@ class SkeletonOfThoughtChain(RunnableSerializable[Input, AIMessage]):
             run.add_note(f"None of the {len(documents)} documents holds text: answered without.")
             return None
         return documents
-
-    # The engine
-
-    def _engine(
-        self, config: RunnableConfig, configure: Callable[[ChatRequest], RunnableConfig]
-    ) -> SkeletonOfThought:
-        wished = config.get("max_concurrency")
-        # A limit below 1 means none to LangChain's executors; the chain's own holds.
-        most = min(self.max_concurrency, wished) if wished and wished > 0 else self.max_concurrency
-        return SkeletonOfThought(
-            ChatModelLLM(self.llm, configure),
-            router=self.router,
-            prompts=self.prompts,
-            style=self.style,
-            max_concurrency=most,
-            limit=self._limit,
-            max_points=self.max_points,
-            max_tokens=self.max_tokens,
-            max_tokens_per_point=self.max_tokens_per_point,
-            skeleton_max_tokens=self.skeleton_max_tokens,
-            temperature=self.temperature,
-            stop=self.stop,
-            points_per_request=self.points_per_request,
-            dependencies=self.dependencies,
-            early_launch=self.early_launch,
-            on_failure=self.on_failure,
-            retry=self._retry(),
-            idle_seconds=self.idle_seconds,
-            point_deadline=self.point_deadline,
-            deadline=self.deadline,
-            hedge=self.hedge,
-            route_alongside=self.route_alongside,
-            stitch=self.stitch,
-            repeats=self.repeats,
-            compressor=self._compressor,
-            contexts=self._context_options,
-            token_counter=self.token_counter,
-        )
-
-    def _retry(self) -> RetryPolicy:
-        if self.max_attempts is not None:
-            return RetryPolicy(max_attempts=self.max_attempts)
-        retrying = retrying_of(self.llm)
-        if retrying is None:
-            return RetryPolicy()
-        if not retrying.wait_exponential_jitter:
-            return RetryPolicy(max_attempts=retrying.max_attempt_number, base_seconds=0, max_seconds=0)
-        waits = retrying.exponential_jitter_params or {}
-        base = waits.get("initial", RetryPolicy().base_seconds)
-        return RetryPolicy(
-            max_attempts=retrying.max_attempt_number,
-            base_seconds=base,
-            max_seconds=max(base, waits.get("max", RetryPolicy().max_seconds)),
-        )
-
-    def _check_documents(self) -> None:
-        if self.documents is None:
-            return
-        if isinstance(self.documents, str) or not isinstance(self.documents, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
-            raise InputError(
-                f"documents must be a sequence of langchain_core.documents.Document, got "
-                f"{self.documents!r:.80}."
-            )
-        to_core(self.documents, self.title_key)
-
-    def _make_compressor(self) -> PromptCompressor | None:
-        given: Any = self.compressor
-        if isinstance(given, LinguaCompressor):
-            return given.core
-        if given is None or isinstance(given, PromptCompressor):
-            return given
-        raise InputError(
-            f"compressor must be a LinguaCompressor or a lingua_core.PromptCompressor, got "
-            f"{type(given).__name__}: {given!r:.80}."
-        )
-
-    def _make_context_options(self) -> tuple[ContextOptions, tuple[str, ...]]:
-        if isinstance(self.contexts, ContextOptions):
-            if self.context_tokens is not None:
-                raise InputError("Give context_tokens, or contexts=ContextOptions(context_tokens=...).")
-            return self.contexts, ()
-        tokens, notes = self.context_tokens, ()
-        options = ContextOptions(mode=self.contexts)
-        if tokens is None and isinstance(self.compressor, LinguaCompressor):
-            tokens = self.compressor.target_tokens
-            least = options.least_tokens
-            if tokens is not None and tokens < least:
-                notes = (f"The compressor's target_tokens={tokens} is too little: {least} were used.",)
-                tokens = least
-        return ContextOptions(mode=self.contexts, context_tokens=tokens), notes
 
     def _sharing(self, config: Any, count: int) -> Self:  # noqa: ANN401  # of one run or of several
         """This chain, with one limit for all the calls of a batch if its config sets any."""
@@ -489,42 +303,3 @@ class SkeletonOfThoughtChain(RunnableSerializable[Input, AIMessage]):
         shared = self.model_copy()
         shared._limit = ConcurrencyLimit(min(limits))
         return shared
-
-
-class _Run:
-    """What one run has to report, as messages."""
-
-    def __init__(self, notes: Sequence[str], *, run_id: str) -> None:
-        self._notes = list(notes)
-        # The form of LangChain's own ids; all chunks of a message share one.
-        self._id = f"lc_run--{run_id}"
-        self._answer: SkeletonAnswer | None = None
-
-    def add_note(self, note: str) -> None:
-        self._notes.append(note)
-
-    def note(self, event: Event) -> AIMessageChunk | None:
-        """The chunk that an event is, if it is one."""
-        if isinstance(event, PointDelta):
-            return delta_chunk(event, self._id)
-        if isinstance(event, AnswerDone):
-            self._answer = event.answer
-            return last_chunk(event.answer, self._id, self._notes)
-        return None
-
-    def message(self) -> AIMessage:
-        assert self._answer is not None, "the engine ended without an answer or an error"
-        return answer_message(self._answer, self._id, self._notes)
-
-
-def _configure(
-    config: RunnableConfig, run_manager: CallbackManagerForChainRun | AsyncCallbackManagerForChainRun
-) -> Callable[[ChatRequest], RunnableConfig]:
-    """Makes the configs of an answer's calls: children of its run, each with a name of its own."""
-
-    def configure(request: ChatRequest) -> RunnableConfig:
-        run_name, metadata = call_labels(request.tag)
-        child = patch_config(config, callbacks=run_manager.get_child(), run_name=run_name)
-        return merge_configs(child, {"metadata": metadata})
-
-    return configure
