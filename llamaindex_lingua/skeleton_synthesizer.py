@@ -1,8 +1,8 @@
 """`SkeletonSynthesizer`: the core's Skeleton-of-Thought as LlamaIndex's response synthesizer."""
 
 import contextvars
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from contextlib import aclosing, closing
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from llama_index.core import Settings
@@ -26,38 +26,22 @@ from llama_index.core.types import RESPONSE_TEXT_TYPE
 from lingua_core import InputError, PromptCompressor, TokenCounter
 from lingua_core.llms import ConcurrencyLimit, RetryPolicy
 from lingua_core.skeleton import (
-    AnswerDone,
     ContextMode,
     ContextOptions,
-    Event,
     PointDelta,
-    RouteChosen,
     SkeletonOfThought,
-    SkeletonReady,
 )
 from lingua_core.skeleton.driver.options import Dependencies, OnFailure, Repeats
 from lingua_core.skeleton.prompts import PresetName, SkeletonPrompts, get_prompts
 from lingua_core.skeleton.rendering import AnswerStyle
 from lingua_core.skeleton.routing import Router, RouterName
-from lingua_core.skeleton.summary import answer_summary, skeleton_summary
 from llamaindex_lingua.contexts import ain_context, in_context
 from llamaindex_lingua.counting import SettingsCounter
 from llamaindex_lingua.llm import LlamaIndexLLM, checked_llm
-from llamaindex_lingua.skeleton_events import (
-    PointDeltaEvent,
-    PointEndEvent,
-    SkeletonEndEvent,
-    SkeletonReadyEvent,
-    SkeletonRouteEvent,
-    SkeletonStartEvent,
-)
-from llamaindex_lingua.skeleton_nodes import SourceNodes
 from llamaindex_lingua.skeleton_prompts import as_prompts, updated
+from llamaindex_lingua.skeleton_writing import Writing
 
-__all__ = ["METADATA_KEY", "SkeletonSynthesizer"]
-
-METADATA_KEY = "lingua"
-"""Where a response's metadata say how it came about."""
+__all__ = ["SkeletonSynthesizer"]
 
 dispatcher = get_dispatcher(__name__)
 
@@ -305,7 +289,7 @@ class SkeletonSynthesizer(BaseSynthesizer):
         if not nodes and if_empty is not None:
             response = if_empty()
         else:
-            work = _Work(bundle.query_str, nodes, additional, self._title_key)
+            work = Writing(bundle.query_str, nodes, additional, self._title_key)
             with self._legacy_event(bundle) as event:
                 texts = work.run(self._engine)
                 if self._streaming:
@@ -330,7 +314,7 @@ class SkeletonSynthesizer(BaseSynthesizer):
         if not nodes and if_empty is not None:
             response = if_empty()
         else:
-            work = _Work(bundle.query_str, nodes, additional, self._title_key)
+            work = Writing(bundle.query_str, nodes, additional, self._title_key)
             with self._legacy_event(bundle) as event:
                 texts = work.arun(self._engine)
                 if self._streaming:
@@ -359,72 +343,6 @@ class SkeletonSynthesizer(BaseSynthesizer):
         if self._streaming:
             return AsyncStreamingResponse(response_gen=texts())
         return Response(self._without_nodes)
-
-
-class _Work:
-    """One answer: its sources before, its text as it comes, its metadata afterwards."""
-
-    def __init__(
-        self,
-        query: str,
-        nodes: Sequence[NodeWithScore],
-        additional: Sequence[NodeWithScore],
-        title_key: str | None,
-    ) -> None:
-        self._query = query
-        self._sources = SourceNodes(nodes, title_key)
-        self._notes: list[str] = []
-        if not self._sources.documents:
-            what = f"None of the {len(nodes)} nodes holds text" if nodes else "There were no nodes"
-            self._notes.append(f"{what}: answered without.")
-        self.source_nodes = [*self._sources.nodes, *additional]
-        self.metadata: dict[str, Any] = {
-            scored.node.node_id: scored.node.metadata for scored in self.source_nodes
-        }
-        ids = [document.id or "" for document in self._sources.documents]
-        dispatcher.event(SkeletonStartEvent(query=query, node_ids=ids))
-
-    def run(self, engine: SkeletonOfThought) -> Generator[str]:
-        with closing(engine.stream(self._query, documents=self._sources.documents or None)) as events:
-            for event in events:
-                if text := self._note(event):
-                    yield text
-
-    async def arun(self, engine: SkeletonOfThought) -> AsyncGenerator[str]:
-        async with aclosing(engine.astream(self._query, documents=self._sources.documents or None)) as events:
-            async for event in events:
-                if text := self._note(event):
-                    yield text
-
-    def _note(self, event: Event) -> str:
-        if isinstance(event, PointDelta):
-            dispatcher.event(PointDeltaEvent(index=event.index, text=event.text))
-            return event.text
-        if isinstance(event, RouteChosen):
-            dispatcher.event(SkeletonRouteEvent(route=event.route, reason=event.decision.reason))
-        elif isinstance(event, SkeletonReady):
-            dispatcher.event(SkeletonReadyEvent(points=skeleton_summary(event.skeleton) or []))
-        else:
-            self._end(event)
-        return ""
-
-    def _end(self, done: AnswerDone) -> None:
-        answer = done.answer
-        for expansion in answer.expansions:
-            dispatcher.event(
-                PointEndEvent(
-                    index=expansion.point.index,
-                    point=expansion.point.text,
-                    status=expansion.status,
-                    error=expansion.error,
-                    node_ids=self._sources.ids([citation.number for citation in expansion.citations]),
-                    cited_node_ids=self._sources.ids(expansion.cited),
-                )
-            )
-        self._sources.credit(answer)
-        summary = answer_summary(answer, notes=self._notes)
-        self.metadata[METADATA_KEY] = summary
-        dispatcher.event(SkeletonEndEvent(summary=summary))
 
 
 def _counter(
