@@ -300,6 +300,6 @@ class SkeletonOfThoughtChain(SkeletonOptions):
         limits = [limit for one in configs if (limit := one.get("max_concurrency")) and limit > 0]
         if not limits:
             return self
-        shared = self.model_copy()
+        shared = self.model_copy()  # nothing is loaded or asked for a copy
         shared._limit = ConcurrencyLimit(min(limits))
         return shared

@@ -82,9 +82,11 @@ def call_labels(tag: str) -> tuple[str, dict[str, Any]]:
 
 
 def _usage(usage: Usage) -> UsageMetadata:
-    return UsageMetadata(
+    found = UsageMetadata(
         input_tokens=usage.prompt_tokens,
         output_tokens=usage.completion_tokens,
         total_tokens=usage.total_tokens,
-        input_token_details=InputTokenDetails(cache_read=usage.cached_tokens),
     )
+    if usage.cached_tokens:
+        found["input_token_details"] = InputTokenDetails(cache_read=usage.cached_tokens)
+    return found

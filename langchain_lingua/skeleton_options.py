@@ -1,7 +1,7 @@
 """The options of a Skeleton-of-Thought chain, and the core's engine that they make."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 
 from langchain_core.documents import Document
 from langchain_core.language_models import LanguageModelInput
@@ -98,6 +98,15 @@ class SkeletonOptions(RunnableSerializable[SkeletonInput, AIMessage]):
                 f"temperature={self.temperature!r} cannot be passed on: {engine.llm.name} declares no field "
                 "of that name. Set it on the model itself."
             )
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy built anew, so that updated options are checked and take effect.
+
+        Args:
+            update: Options to change.
+            deep: Without influence: options are not changed after construction, and may be shared.
+        """
+        return type(self)(**{**dict(self), **(update or {})})
 
     def _engine(
         self, config: RunnableConfig, configure: Callable[[ChatRequest], RunnableConfig]

@@ -216,6 +216,23 @@ def test_options_that_cannot_be_used_are_refused_at_construction(options: dict[s
         SkeletonOfThoughtChain(**{"llm": ScriptedChatModel(), **options})
 
 
+def test_a_copy_is_checked_and_takes_effect() -> None:
+    step = chain(contexts="shared")
+    copied = step.model_copy(update={"max_points": 2, "context_tokens": 600})
+    assert (copied.max_points, copied.contexts, step.max_points) == (2, "shared", 12)
+    assert len(copied.invoke(QUESTION).response_metadata["lingua"]["skeleton"]) == 2
+    with pytest.raises(InputError, match="max_points"):
+        step.model_copy(update={"max_points": 0})
+
+
+async def test_options_can_be_configured_by_the_config() -> None:
+    from langchain_core.runnables import ConfigurableField
+
+    step = chain().configurable_fields(max_points=ConfigurableField(id="points"))
+    message = await step.ainvoke(QUESTION, {"configurable": {"points": 3}})
+    assert len(message.response_metadata["lingua"]["skeleton"]) == 3
+
+
 def test_an_unknown_option_is_refused() -> None:
     with pytest.raises(ValueError, match="max_point"):
         chain(max_point=3)

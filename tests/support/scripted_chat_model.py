@@ -89,7 +89,7 @@ class ScriptedChatModel(BaseChatModel):
             message=AIMessageChunk(
                 "",
                 usage_metadata=usage if self.has_usage else None,
-                response_metadata={"finish_reason": self.finish},
+                response_metadata={"finish_reason": self.finish, "model_name": "scripted"},
             )
         )
 
