@@ -6,7 +6,8 @@ from llamaindex_lingua import LinguaPostprocessor
 query_engine = index.as_query_engine(node_postprocessors=[LinguaPostprocessor(target_tokens=500)])
 ```
 
-Needs the extra: `pip install "lingua-rag[llamaindex]"`.
+`SkeletonSynthesizer` and `SkeletonQueryEngine` write long answers in parallel, with any LLM. Needs the
+extra: `pip install "lingua-rag[llamaindex]"`.
 """
 
 from importlib import import_module
@@ -22,5 +23,27 @@ except ImportError as error:
 
 from llamaindex_lingua.events import CompressionEndEvent, CompressionStartEvent
 from llamaindex_lingua.postprocessor import LinguaPostprocessor
+from llamaindex_lingua.skeleton_events import (
+    PointDeltaEvent,
+    PointEndEvent,
+    SkeletonEndEvent,
+    SkeletonReadyEvent,
+    SkeletonRouteEvent,
+    SkeletonStartEvent,
+)
+from llamaindex_lingua.skeleton_query_engine import SkeletonQueryEngine
+from llamaindex_lingua.skeleton_synthesizer import SkeletonSynthesizer
 
-__all__ = ["CompressionEndEvent", "CompressionStartEvent", "LinguaPostprocessor"]
+__all__ = [
+    "CompressionEndEvent",
+    "CompressionStartEvent",
+    "LinguaPostprocessor",
+    "PointDeltaEvent",
+    "PointEndEvent",
+    "SkeletonEndEvent",
+    "SkeletonQueryEngine",
+    "SkeletonReadyEvent",
+    "SkeletonRouteEvent",
+    "SkeletonStartEvent",
+    "SkeletonSynthesizer",
+]

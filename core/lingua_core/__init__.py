@@ -12,6 +12,7 @@ from lingua_core.budget import Budget
 from lingua_core.compression import Method, Order, PromptCompressor
 from lingua_core.documents import Document, Span
 from lingua_core.errors import (
+    AnswerError,
     BudgetError,
     InputError,
     LinguaError,
@@ -36,6 +37,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DEFAULT_PROTECT",
+    "AnswerError",
     "Budget",
     "BudgetError",
     "CompressedDocument",

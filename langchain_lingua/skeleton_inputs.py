@@ -1,0 +1,148 @@
+"""What a Skeleton-of-Thought chain is given: a question, the conversation before, and documents."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from langchain_core.documents import Document
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    HumanMessage,
+    SystemMessage,
+    convert_to_messages,
+)
+from langchain_core.prompt_values import PromptValue
+
+from lingua_core.errors import InputError
+from lingua_core.llms import Message, Role
+
+__all__ = ["Asked", "asked"]
+
+_QUESTION_KEYS = ("question", "input", "query", "messages", "prompt")
+_DOCUMENTS_KEYS = ("documents", "context")
+_HISTORY_KEYS = ("chat_history", "history")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One question.
+
+    Attributes:
+        question: The last turn, the user's.
+        history: The turns before.
+        documents: What to answer from; None if nothing was said of documents.
+        context: What to answer from, as one text.
+    """
+
+    question: str
+    history: tuple[Message, ...] = ()
+    documents: tuple[Document, ...] | None = None
+    context: str = ""
+
+
+def asked(given: object) -> Asked:
+    """The question in whatever a chain is given.
+
+    Takes what a chat model takes, or a mapping with that under "question", "input", "query", "messages" or
+    "prompt"; with a sequence of documents, or a text, under "documents" or "context"; and earlier messages
+    under "chat_history" or "history".
+
+    Raises:
+        InputError: If there is no question, or something that is no text or no document.
+    """
+    if not isinstance(given, Mapping):
+        question, history = _conversation(_turns(given))
+        return Asked(question=question, history=history)
+    values = cast("Mapping[str, Any]", given)
+    prompt = _under(values, _QUESTION_KEYS)
+    if prompt is None:
+        raise InputError(
+            f"The input must hold the question under {' or '.join(map(repr, _QUESTION_KEYS))}, got the keys "
+            f"{', '.join(map(repr, values)) or 'of an empty mapping'}."
+        )
+    earlier = _under(values, _HISTORY_KEYS)
+    turns = [*(_turns(earlier) if earlier is not None else ()), *_turns(prompt)]
+    question, history = _conversation(turns)
+    documents, context = _sources(_under(values, _DOCUMENTS_KEYS))
+    return Asked(question=question, history=history, documents=documents, context=context)
+
+
+def _under(values: Mapping[str, Any], keys: Sequence[str]) -> Any:  # noqa: ANN401  # a chain's values
+    return next((values[key] for key in keys if values.get(key) is not None), None)
+
+
+def _sources(given: object) -> tuple[tuple[Document, ...] | None, str]:
+    if given is None or isinstance(given, str):
+        return None, given or ""
+    if isinstance(given, Mapping) or not isinstance(given, Sequence):
+        raise InputError(
+            f"documents must be a sequence of langchain_core.documents.Document, or a text, got "
+            f"{type(cast(object, given)).__name__}: {given!r:.80}."
+        )
+    return tuple(cast("Sequence[Document]", given)), ""
+
+
+def _turns(given: object) -> list[BaseMessage]:
+    if isinstance(given, PromptValue):
+        return given.to_messages()
+    if isinstance(given, str):
+        return [HumanMessage(given)]
+    if isinstance(given, BaseMessage):
+        return [given]
+    if isinstance(given, Mapping) or not isinstance(given, Sequence):
+        raise InputError(
+            f"The question must be a str, a PromptValue, messages, or a mapping that holds one of these, got "
+            f"{type(cast(object, given)).__name__}: {given!r:.80}."
+        )
+    try:
+        return convert_to_messages(cast("Sequence[Any]", given))
+    except (ValueError, NotImplementedError) as error:
+        raise InputError(f"The conversation holds something that is no message: {error}") from error
+
+
+def _conversation(turns: Sequence[BaseMessage]) -> tuple[str, tuple[Message, ...]]:
+    said = [Message(_role(turn), _text(turn)) for turn in turns]
+    last = len(said)
+    # Several human messages in a row are one turn: prompts often hold the context in one of its own.
+    while last and said[last - 1].role == "user":
+        last -= 1
+    question = "\n\n".join(message.content for message in said[last:] if message.content.strip())
+    if not question:
+        raise InputError(
+            "The conversation must end with a human message that says something; got "
+            + (f"{turns[-1].type!r} last: {turns[-1].text!r:.60}." if turns else "no message at all.")
+        )
+    return question, tuple(said[:last])
+
+
+def _role(turn: BaseMessage) -> Role:
+    role = turn.role if isinstance(turn, ChatMessage) else ""
+    if isinstance(turn, HumanMessage) or role == "user":
+        return "user"
+    if isinstance(turn, SystemMessage) or role in ("system", "developer"):
+        return "system"
+    if isinstance(turn, AIMessage) and turn.tool_calls:
+        raise InputError(
+            f"The conversation holds a call of the tool {turn.tool_calls[0]['name']!r}. An answer by way of "
+            "a skeleton is written from text: leave tool calls out, and pass their results as documents."
+        )
+    if isinstance(turn, AIMessage) or role == "assistant":
+        return "assistant"
+    raise InputError(
+        f"The conversation holds a message of type {turn.type!r}; human, ai and system messages can be "
+        "answered. Pass results of tools as documents."
+    )
+
+
+def _text(turn: BaseMessage) -> str:
+    content = cast("str | list[str | dict[str, Any]]", turn.content)
+    if not isinstance(content, str) and isinstance(turn, HumanMessage):
+        other = [block for block in content if not isinstance(block, str) and block.get("type") != "text"]
+        if other:
+            raise InputError(
+                f"A human message holds a block of type {other[0].get('type')!r}; points are written from "
+                "text alone."
+            )
+    return str(turn.text)
