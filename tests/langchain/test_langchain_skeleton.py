@@ -359,7 +359,7 @@ def test_without_any_text_to_answer_from_it_answers_without_and_says_so(document
     "compressor", [LinguaCompressor(method="lexical"), PromptCompressor("lexical")], ids=["adapter", "core"]
 )
 def test_it_takes_compressors_of_langchain_and_of_the_core(compressor: Any) -> None:
-    long = [Document(f"Sentence {i} is about the number {i}. " * 20, id=str(i)) for i in range(10)]
+    long = [Document(f"Item {i} costs {i} crowns. " * 20, id=str(i)) for i in range(10)]
     long.append(Document("A commute that takes an hour is gone.", id="commute"))
     model = ScriptedChatModel()
     step = chain(model, compressor=compressor, context_tokens=800, contexts="per-point")

@@ -26,6 +26,8 @@ from lingua_core.skeleton.types import Expansion, Point, SkeletonAnswer
 __all__ = ["DocumentContexts"]
 
 _LOGGER = logging.getLogger(__name__)
+_SHORT = 160
+"""Tokens of documents that are not worth cutting."""
 Excerpts = tuple[Excerpt, ...]
 
 
@@ -79,7 +81,7 @@ class DocumentContexts:
             raise InputError(f"documents holds no text ({len(self.documents)} documents).")
         self._compressor = compressor
         self.whole_tokens = self.count([self.whole()])
-        self.context_tokens = options.context_tokens or _default_tokens(options, self.whole_tokens - overhead)
+        self.context_tokens = options.context_tokens or _default_tokens(options, self.whole_tokens, overhead)
         self.choice = choose_mode(options, total=self.context_tokens, whole=self.whole_tokens)
         self._view_tokens = options.skeleton_tokens(self.context_tokens)
         left = max(0, self.context_tokens - self._view_tokens)
@@ -209,13 +211,18 @@ class DocumentContexts:
         )
 
 
-def _default_tokens(options: ContextOptions, affordable: int) -> int:
-    """The budget of which so many tokens are used up when as many points as expected have come."""
+def _default_tokens(options: ContextOptions, whole: int, overhead: int) -> int:
+    """The budget of which as much is used up as is affordable when as many points as expected have come.
+
+    Where prompts alone are larger than that, saving is out of reach: then every call reads short documents
+    whole, rather than a few words of them.
+    """
     view = options.skeleton_share
-    return max(
-        options.least_tokens,
-        int(affordable / (view + (1 - view) * PointBudget.used(options.expected_points))),
-    )
+    affordable = int((whole - overhead) / (view + (1 - view) * PointBudget.used(options.expected_points)))
+    if affordable >= options.least_tokens:
+        return affordable
+    smallest_share = min(share for share in (view, (1 - view) / options.expected_points) if share)
+    return max(options.least_tokens, -int(-min(whole, _SHORT) // smallest_share))
 
 
 def _credited(expansion: Expansion, kept: Excerpts) -> Expansion:
