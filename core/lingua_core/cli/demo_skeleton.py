@@ -22,7 +22,7 @@ def demo_skeleton(
     timeline: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write a picture of all calls (HTML).")
     ] = None,
-    speed: Annotated[float, typer.Option(metavar="X", help="Replay so many times faster.")] = 1.0,
+    speed: Annotated[float, typer.Option(metavar="X", min=0.1, help="Replay so many times faster.")] = 1.0,
 ) -> None:
     """Show how an answer is planned as a skeleton and its points are written in parallel.
 
