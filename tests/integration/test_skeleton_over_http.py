@@ -120,7 +120,7 @@ async def test_langchain_openais_connections_end_with_the_stream_and_obey_the_li
     server.piece_seconds = 0.01
     await chain(server, clients).ainvoke(QUESTION, {"max_concurrency": 2})
     assert server.peak == 2
-    server.piece_seconds = 0.05
+    server.piece_seconds = 0.4  # so that points are being written when the stream is left
     chunks = chain(server, clients).astream(QUESTION)
     await anext(chunks)
     await chunks.aclose()
