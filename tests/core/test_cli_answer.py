@@ -137,7 +137,7 @@ def test_documents_are_read_and_the_cited_ones_listed_below(citing_server: Any, 
     assert "It is cheap. [1] [7]" in result.stdout
     assert f"[1] What bicycles cost - {library / 'cost.md'}\n" in result.stderr
     assert "[2] " not in result.stderr
-    assert "note: The answer cites [7], which no call was given." in result.stderr
+    assert "note: Point 2 cites [7], which it was not given." in result.stderr
     assert "tokens of 3 documents read" in result.stderr
     prompts = [record.body["messages"][-1]["content"] for record in citing_server.records]
     assert all("[1] What bicycles cost\n" in prompt for prompt in prompts)

@@ -136,9 +136,11 @@ def test_citations_of_the_answer_hold_all_spans_of_its_points_once() -> None:
         assert all(a.end < b.start for a, b in pairwise(spans))
 
 
-def test_a_number_that_no_call_was_given_is_noted() -> None:
+def test_a_number_that_a_call_was_not_given_is_noted() -> None:
     answer, _ = answered(written("Bridges", "Ferries", text=lambda i: "So it is [99], and [1, 42]."))
-    assert "The answer cites [99], [42], which no call was given." in answer.notes
+    assert "Point 1 cites [99], [42], which it was not given." in answer.notes
+    direct, _ = answered({"direct": "So it is [99]."}, router="never")
+    assert "The answer cites [99], which it was not given." in direct.notes
     assert answer.expansions[0].cited == (1,)
 
 

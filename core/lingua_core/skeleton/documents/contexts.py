@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from lingua_core.compression import PromptCompressor
@@ -197,10 +197,10 @@ class DocumentContexts:
             # What a skeleton's call has written as an answer rests on what the skeleton was to be planned on.
             used = [view if direct is None else direct]
         found = merged_citations(used)
-        known = {citation.number for citation in found}
-        if wrong := [number for number in cited_numbers(answer.text) if number not in known]:
-            listed = ", ".join(f"[{number}]" for number in wrong)
-            notes.append(f"The answer cites {listed}, which no call was given.")
+        if answer.route == "skeleton":
+            notes += [note for e in answer.expansions if (note := _unknown_to_point(e, points))]
+        elif wrong := _unknown(answer.text, used):
+            notes.append(f"The answer cites {wrong}, which it was not given.")
         return replace(
             answer,
             expansions=tuple(_credited(e, points.get(e.point.index, ())) for e in answer.expansions),
@@ -216,6 +216,19 @@ def _default_tokens(options: ContextOptions, affordable: int) -> int:
         options.least_tokens,
         int(affordable / (view + (1 - view) * PointBudget.used(options.expected_points))),
     )
+
+
+def _unknown_to_point(expansion: Expansion, given: Mapping[int, Excerpts]) -> str:
+    """A note if a point cites what neither it nor the points that it builds on were given; else empty."""
+    point = expansion.point
+    read = [given.get(index, ()) for index in (point.index, *point.depends_on)]
+    wrong = _unknown(expansion.text, read)
+    return f"Point {point.index} cites {wrong}, which it was not given." if wrong else ""
+
+
+def _unknown(text: str, given: Sequence[Excerpts]) -> str:
+    known = {excerpt.index + 1 for kept in given for excerpt in kept}
+    return ", ".join(f"[{number}]" for number in cited_numbers(text) if number not in known)
 
 
 def _credited(expansion: Expansion, kept: Excerpts) -> Expansion:
