@@ -238,19 +238,6 @@ def _unknown(text: str, given: Sequence[Excerpts]) -> str:
     return ", ".join(f"[{number}]" for number in cited_numbers(text) if number not in known)
 
 
-def _unknown_to_point(expansion: Expansion, given: Mapping[int, Excerpts]) -> str:
-    """A note if a point cites what neither it nor the points that it builds on were given; else empty."""
-    point = expansion.point
-    read = [given.get(index, ()) for index in (point.index, *point.depends_on)]
-    wrong = _unknown(expansion.text, read)
-    return f"Point {point.index} cites {wrong}, which it was not given." if wrong else ""
-
-
-def _unknown(text: str, given: Sequence[Excerpts]) -> str:
-    known = {excerpt.index + 1 for kept in given for excerpt in kept}
-    return ", ".join(f"[{number}]" for number in cited_numbers(text) if number not in known)
-
-
 def _credited(expansion: Expansion, kept: Excerpts) -> Expansion:
     known = {excerpt.index + 1 for excerpt in kept}
     cited = tuple(number for number in cited_numbers(expansion.text) if number in known)
