@@ -8,6 +8,8 @@ print(result.text, result.rate)
 ```
 """
 
+from typing import TYPE_CHECKING, Any
+
 from lingua_core.budget import Budget
 from lingua_core.compression import Method, Order, PromptCompressor
 from lingua_core.documents import Document, Span
@@ -30,8 +32,10 @@ from lingua_core.pruning.plan import ModelSource
 from lingua_core.recovery import Recovered
 from lingua_core.results import CompressedDocument, CompressionResult, Note, ScoredSegment
 from lingua_core.segmentation import Segment, Segmenter, TextSegmenter
-from lingua_core.skeleton.engine import SkeletonOfThought
 from lingua_core.tokens import TokenCounter
+
+if TYPE_CHECKING:
+    from lingua_core.skeleton.engine import SkeletonOfThought
 
 __version__ = "0.1.0"
 
@@ -67,3 +71,12 @@ __all__ = [
     "TokenCounter",
     "TokenCounterError",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # as modules do
+    # Its driver, with asyncio, takes as long to import as all the rest: whoever only compresses pays nothing.
+    if name == "SkeletonOfThought":
+        from lingua_core.skeleton.engine import SkeletonOfThought
+
+        return SkeletonOfThought
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

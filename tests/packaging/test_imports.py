@@ -58,6 +58,14 @@ def test_importing_the_core_loads_no_model_runtime() -> None:
     assert not modules_after("import lingua_core") & {"onnxruntime", "bm25s", "rich", "typer"}
 
 
+def test_importing_the_core_loads_no_event_loop_before_an_answer_is_asked_for() -> None:
+    assert "asyncio" not in modules_after("import lingua_core")
+    assert "asyncio" not in modules_after("import lingua_core.cli")
+    assert "asyncio" in modules_after("from lingua_core import SkeletonOfThought")
+    with pytest.raises(AttributeError, match="has no attribute 'SkeletonOfDoubt'"):
+        _ = lingua_core.SkeletonOfDoubt
+
+
 def test_no_module_of_the_core_names_a_framework() -> None:
     folder = Path(lingua_core.__file__).parent
     for file in folder.rglob("*.py"):
