@@ -21,8 +21,14 @@ __all__ = ["as_messages", "core_roles", "from_core", "to_core"]
 _ROLES = {"human": "user", "ai": "assistant"}
 
 
-def as_messages(given: PromptValue | str | Sequence[MessageLikeRepresentation]) -> list[BaseMessage]:
+def as_messages(
+    given: PromptValue | str | Sequence[MessageLikeRepresentation], *, what: str = "prompt"
+) -> list[BaseMessage]:
     """The messages of whatever a chat model takes.
+
+    Args:
+        given: That.
+        what: What it is, for error messages.
 
     Raises:
         InputError: If it is nothing that a chat model takes.
@@ -39,7 +45,7 @@ def as_messages(given: PromptValue | str | Sequence[MessageLikeRepresentation]) 
     try:
         return convert_to_messages(given)
     except (ValueError, NotImplementedError) as error:
-        raise InputError(f"The prompt holds something that is no message: {error}") from error
+        raise InputError(f"The {what} holds something that is no message: {error}") from error
 
 
 def core_roles(roles: Collection[str]) -> Collection[str]:

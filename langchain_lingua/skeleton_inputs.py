@@ -11,10 +11,10 @@ from langchain_core.messages import (
     ChatMessage,
     HumanMessage,
     SystemMessage,
-    convert_to_messages,
 )
 from langchain_core.prompt_values import PromptValue
 
+from langchain_lingua.messages import as_messages
 from lingua_core.errors import InputError
 from lingua_core.llms import Message, Role
 
@@ -85,21 +85,15 @@ def _sources(given: object) -> tuple[tuple[Document, ...] | None, str]:
 
 
 def _turns(given: object) -> list[BaseMessage]:
-    if isinstance(given, PromptValue):
-        return given.to_messages()
-    if isinstance(given, str):
-        return [HumanMessage(given)]
     if isinstance(given, BaseMessage):
         return [given]
-    if isinstance(given, Mapping) or not isinstance(given, Sequence):
+    is_sequence = isinstance(given, Sequence) and not isinstance(given, Mapping)
+    if not is_sequence and not isinstance(given, PromptValue):
         raise InputError(
             f"The question must be a str, a PromptValue, messages, or a mapping that holds one of these, got "
             f"{type(cast(object, given)).__name__}: {given!r:.80}."
         )
-    try:
-        return convert_to_messages(cast("Sequence[Any]", given))
-    except (ValueError, NotImplementedError) as error:
-        raise InputError(f"The conversation holds something that is no message: {error}") from error
+    return as_messages(cast("Sequence[Any] | PromptValue", given), what="conversation")
 
 
 def _conversation(turns: Sequence[BaseMessage]) -> tuple[str, tuple[Message, ...]]:
