@@ -3,7 +3,7 @@
 import copy
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 from lingua_core.compression import PromptCompressor
@@ -19,6 +19,7 @@ from lingua_core.structured.parts import (
     Structure,
     check_compressor,
     compress_parts,
+    placed_notes,
     whole_number,
 )
 from lingua_core.tokens import TokenCounter
@@ -172,9 +173,7 @@ def compress_messages(
         origin_tokens=sum(record.origin_tokens for record in records),
         compressed_tokens=sum(record.compressed_tokens for record in records),
         token_counter=work.counter.name,
-        notes=tuple(
-            note if note.document is None else replace(note, document=owners[note.document]) for note in notes
-        ),
+        notes=placed_notes(notes, owners),
     )
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "as_it_is",
     "check_compressor",
     "compress_parts",
+    "placed_notes",
     "whole_number",
 ]
 
@@ -245,6 +246,13 @@ class _Work:
                 _note_about(note, members[key]) for key, result in results.items() for note in result.notes
             )
         )
+
+
+def placed_notes(notes: Sequence[Note], places: Sequence[int]) -> tuple[Note, ...]:
+    """Notes about some of a structure's pieces, as notes about places among all of them."""
+    return tuple(
+        note if note.document is None else replace(note, document=places[note.document]) for note in notes
+    )
 
 
 def _note_about(note: Note, parts: Sequence[int]) -> Note:

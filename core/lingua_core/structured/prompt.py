@@ -6,7 +6,7 @@ budget.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from lingua_core.budget import choose_budget
 from lingua_core.compression import PromptCompressor
@@ -19,6 +19,7 @@ from lingua_core.structured.parts import (
     as_it_is,
     check_compressor,
     compress_parts,
+    placed_notes,
 )
 
 __all__ = ["PromptResult", "compress_prompt"]
@@ -121,9 +122,7 @@ def compress_prompt(
         origin_tokens=origin,
         compressed_tokens=counter.count([text])[0],
         token_counter=counter.name,
-        notes=tuple(
-            note if note.document is None else replace(note, document=chosen[note.document]) for note in notes
-        ),
+        notes=placed_notes(notes, chosen),
     )
 
 

@@ -14,7 +14,7 @@ out, values may be quoted, and text outside of tags stays. Everything else that 
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
 from lingua_core.budget import choose_budget
@@ -29,6 +29,7 @@ from lingua_core.structured.parts import (
     Structure,
     check_compressor,
     compress_parts,
+    placed_notes,
 )
 
 __all__ = ["TaggedPart", "TaggedResult", "TaggedSection", "compress_tagged", "parse_tagged"]
@@ -174,9 +175,7 @@ def compress_tagged(
         origin_tokens=origin,
         compressed_tokens=compressed,
         token_counter=counter.name,
-        notes=tuple(
-            note if note.document is None else replace(note, document=chosen[note.document]) for note in notes
-        ),
+        notes=placed_notes(notes, chosen),
     )
 
 
