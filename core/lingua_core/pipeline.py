@@ -141,31 +141,23 @@ class Pipeline:
     def _listen(self, requests: Sequence[Request], signals: Scorer, instruction: str) -> None:
         """Value sentences by what is to count beside the method's own scores."""
         asked = [request for request in requests if request.has_text()]
-        for request, found in zip(asked, self._scored(asked, signals, instruction), strict=True):
+        tasks = [request.task(instruction) for request in asked]
+        for request, found in zip(asked, _scored(signals, tasks), strict=True):
             request.hear(found)
 
     def _score(self, requests: Sequence[Request], budgets: Sequence[Budget], instruction: str) -> None:
         asked = [request for request in requests if request.has_text()]
         valuer = self.plan.valuer
         if not isinstance(valuer, IterativePruner):
-            for request, found in zip(asked, self._scored(asked, valuer, instruction), strict=True):
+            tasks = [request.task(instruction) for request in asked]
+            for request, task, found in zip(asked, tasks, _scored(valuer, tasks), strict=True):
                 beside = request.heard()
-                request.accept(
-                    found if beside is None else with_signals(request.task(instruction), found, beside)
-                )
+                request.accept(found if beside is None else with_signals(task, found, beside))
             return
         for request, budget in zip(requests, budgets, strict=True):
             if request.has_text():
                 shares = self._shares(request, budget)
                 request.accept(valuer.prune(request.task(instruction), shares, beside=request.heard()))
-
-    def _scored(
-        self, requests: Sequence[Request], scorer: Scorer, instruction: str
-    ) -> Sequence[Sequence[PassageScores]]:
-        tasks = [request.task(instruction) for request in requests]
-        found = score_once(scorer, tasks)
-        _check_shape(scorer, tasks, found)
-        return found
 
     def _shares(self, request: Request, budget: Budget) -> list[float]:
         allowance = budget.allowance(sum(document.tokens for document in request.prepared)) or 0
@@ -225,13 +217,14 @@ def _for_each(prepared: list[PreparedDocument], number: int) -> list[list[Prepar
     return [prepared, *([copy(document) for document in prepared] for _ in range(number - 1))][:number]
 
 
-def _check_shape(
-    scorer: Scorer, tasks: Sequence[ScoringTask], found: Sequence[Sequence[PassageScores]]
-) -> None:
+def _scored(scorer: Scorer, tasks: Sequence[ScoringTask]) -> list[Sequence[PassageScores]]:
+    """Scores of all tasks, of the right number."""
+    found = score_once(scorer, tasks)
     if len(found) != len(tasks) or any(
         len(scores) != len(task.passages) for scores, task in zip(found, tasks, strict=False)
     ):
         raise ScorerError(f"Scorer {scorer.name!r} must return one PassageScores for each passage.")
+    return found
 
 
 def _in_order(request: Request, order: Order) -> list[int]:
