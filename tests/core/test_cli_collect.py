@@ -99,6 +99,26 @@ def test_replies_and_logprobs_are_gathered_in_the_order_of_the_prompts(
     assert set(questions(server).values()) == {1}
 
 
+def test_fields_that_the_endpoint_alone_understands_go_along(asked: Path, server: FaultServer) -> None:
+    options = ("--extra-body", '{"top_k": 3}', "--system", "Be brief.", "--temperature", "0", "--seed", "4")
+    assert collect(asked, server, *options).exit_code == 0
+    body = server.records[0].body
+    assert (body["top_k"], body["temperature"], body["seed"], body["max_tokens"]) == (3, 0, 4, 512)
+    assert responses(asked)[0]["messages"][0] == {"role": "system", "content": "Be brief."}
+    changed = collect(asked, server, *options[2:])
+    assert changed.exit_code == 2
+    assert "extra_body" in changed.stderr
+
+
+def test_prompts_may_come_from_standard_input(asked: Path, server: FaultServer, tmp_path: Path) -> None:
+    out = tmp_path / "replies.jsonl"
+    arguments = ["train", "collect", "-", "--base-url", server.base_url, "--model", "m"]
+    assert "need --out" in lingua(*arguments, stdin=asked.read_bytes()).stderr
+    result = lingua(*arguments, "--out", out, stdin=asked.read_bytes())
+    assert result.exit_code == 0, result.stderr
+    assert len(records(out)) == 20
+
+
 def test_concurrency_does_not_show_in_the_file(asked: Path, server: FaultServer, tmp_path: Path) -> None:
     files = [tmp_path / "one.jsonl", tmp_path / "many.jsonl"]
     for out, concurrency in zip(files, ("1", "16"), strict=True):
@@ -182,6 +202,11 @@ def test_malformed_prompts_are_listed_and_nothing_is_sent(asked: Path, server: F
         (("--price-in", "1"), "belong together"),
         (("--max-cost", "1"), "needs --price-in and --price-out"),
         (("--require-logprobs", "--top-logprobs", "0"), "at least 1"),
+        (("--temperature", "nan"), "--temperature"),
+        (("--price-in", "nan", "--price-out", "1"), "--price-in"),
+        (("--price-in", "inf", "--price-out", "1"), "got inf"),
+        (("--extra-body", "{"), "not valid JSON"),
+        (("--extra-body", "[]"), "must be a JSON object"),
         (("--out", "prompts.txt"), "file of JSON lines"),
         (("--out", "/dev/full"), "file of JSON lines"),
         (("--token-counter", "no such thing"), "no such thing"),
@@ -292,12 +317,15 @@ def test_killed_runs_that_go_on_gather_the_same_and_ask_again_only_what_was_in_f
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
-def test_an_interrupt_lets_calls_finish_and_says_how_to_go_on(tmp_path: Path, server: FaultServer) -> None:
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_lets_calls_finish_and_says_how_to_go_on(
+    tmp_path: Path, server: FaultServer, signum: signal.Signals
+) -> None:
     asked, out = write(tmp_path / "prompts.jsonl", 60), tmp_path / "prompts.responses.jsonl"
     server.start_seconds = 0.1
     with start(asked, server, "--concurrency", "4") as process:
         wait_for_replies(out, 10)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signum)
         said, told = (stream.decode() for stream in process.communicate(timeout=60))
     assert process.returncode == 130
     assert "Traceback" not in told

@@ -3,11 +3,13 @@
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -689,6 +691,30 @@ def test_a_disk_without_room_ends_the_run_and_tears_nothing(tmp_path: Path) -> N
     assert run(asked, out, llm).is_complete
     assert len(llm.asked) == 50 - answered
     assert ids(out) == [one.id for one in asked]
+
+
+def test_a_disk_that_is_nearly_full_ends_the_run_while_there_is_room_for_what_is_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.jsonl"
+    disk = 100_000
+
+    def usage(_: Path) -> SimpleNamespace:
+        return SimpleNamespace(free=disk - sum(path.stat().st_size for path in tmp_path.iterdir()))
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+
+    def long(asked: Prompt, completion: Completion) -> dict[str, Any]:
+        return {"id": asked.id, "text": "word " * 1000}
+
+    llm = Echo()
+    outcome = run(prompts(50), out, llm, concurrency=4, record=long)
+    assert outcome.ending == "disk"
+    assert "nearly full" in outcome.reason
+    assert 5 < len(records(out)) == len(llm.asked) < 20
+    assert out.stat().st_size < disk
+    monkeypatch.undo()
+    assert run(prompts(50), out, Echo(), record=long).is_complete
 
 
 def test_no_room_for_the_copy_in_order_keeps_the_records(tmp_path: Path) -> None:

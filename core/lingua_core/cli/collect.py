@@ -1,12 +1,14 @@
 """`lingua train collect`: a target model's replies to many prompts."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
 from lingua_core.cli.ending import clean_endings
 from lingua_core.errors import InputError
+from lingua_core.unicode import encodable
 
 __all__ = ["collect"]
 
@@ -87,6 +89,15 @@ def collect(
             show_default=False,
         ),
     ] = None,
+    extra_body: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JSON",
+            help="Fields for every request that this endpoint alone understands, such as "
+            '\'{"chat_template_kwargs": {"enable_thinking": false}}\'.',
+            show_default=False,
+        ),
+    ] = None,
     concurrency: Annotated[int, typer.Option(min=1, metavar="N", help="Calls at once.")] = 8,
     attempts: Annotated[
         int, typer.Option(min=1, metavar="N", help="Calls for a prompt until it has failed.")
@@ -144,13 +155,14 @@ def collect(
                 out=_target(prompts, out),
                 model=model,
                 base_url=base_url,
-                system=system,
+                system=None if system is None else encodable(system),
                 defaults=ChatRequest(
                     messages=(),
                     max_tokens=max_tokens,
                     temperature=temperature,
                     seed=seed,
                     top_logprobs=top_logprobs or None,
+                    extra=_extra(extra_body),
                 ),
                 options=replace(options, retry=replace(options.retry, max_attempts=attempts)),
                 timeout=timeout,
@@ -159,6 +171,18 @@ def collect(
             ),
             dry_run=dry_run,
         )
+
+
+def _extra(given: str | None) -> dict[str, Any]:
+    if given is None:
+        return {}
+    try:
+        fields: object = json.loads(given)
+    except ValueError as error:
+        raise InputError(f"--extra-body is not valid JSON ({error}): {given!r:.80}.") from error
+    if not isinstance(fields, dict):
+        raise InputError(f"--extra-body must be a JSON object, got {given!r:.80}.")
+    return cast("dict[str, Any]", fields)
 
 
 def _target(prompts: Path, out: Path | None) -> Path:

@@ -1,8 +1,10 @@
 """A collection as its maker sees it: the estimate, a bar, what came of it, and how to go on."""
 
+import json
 import shlex
 import signal
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -84,6 +86,7 @@ class Collecting:
             "temperature": self.defaults.temperature,
             "seed": self.defaults.seed,
             "top_logprobs": self.defaults.top_logprobs,
+            "extra_body": json.dumps(self.defaults.extra, sort_keys=True) if self.defaults.extra else None,
         }
 
 
@@ -142,7 +145,8 @@ def _read(asked: Collecting) -> list[Prompt]:
     if not prompts:
         raise InputError(f"{str(asked.prompts)!r} holds no prompts.")
     if len(prompts) < len(found.prompts):
-        warn([f"{len(found.prompts) - len(prompts):,} prompts ask the same again; asked once"], label="note")
+        again = len(found.prompts) - len(prompts)
+        warn([f"asked once: what {again:,} of {len(found.prompts):,} prompts ask again"], label="note")
     return prompts
 
 
@@ -192,7 +196,7 @@ def _show(asked: Collecting, outcome: Outcome) -> None:
     if asked.defaults.top_logprobs is not None and outcome.answered_now > outcome.with_logprobs:
         warn(["the endpoint gives no log-probabilities; they are left out"], label="note")
     if outcome.reason:
-        say(f"lingua: {outcome.ending}: {printable(outcome.reason)}")
+        say(f"lingua: stopped: {printable(outcome.reason)}")
     if missing:
         say(_again(outcome.ending))
     code = _EXIT_CODES.get(outcome.ending, INCOMPLETE if missing else 0)
@@ -248,19 +252,20 @@ class _Bar:
 
 @contextmanager
 def _first_interrupt(stop: Cancellation) -> Generator[None]:
-    """Have the first Ctrl-C end the run when the calls under way are through, the second one at once."""
+    """Have the first Ctrl-C or SIGTERM end the run behind the calls under way, the second one at once."""
 
     def end(signum: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         say("\nFinishing the calls under way; Ctrl-C again ends them too.")
         stop.cancel()
 
-    try:
-        before = signal.signal(signal.SIGINT, end)
-    except ValueError:  # not in the main thread, which alone is told of signals
+    if threading.current_thread() is not threading.main_thread():  # which alone is told of signals
         yield
         return
+    before = {one: signal.signal(one, end) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)

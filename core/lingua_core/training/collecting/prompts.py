@@ -6,6 +6,7 @@ import json
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast, get_args
@@ -125,9 +126,9 @@ def _lines(path: Path) -> Iterator[bytes]:
         raise InputError(f"{_name(path)} cannot be read: {reason}.") from error
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path) -> AbstractContextManager[BinaryIO]:
     if path == _STDIN:
-        return sys.stdin.buffer
+        return nullcontext(sys.stdin.buffer)
     return cast("BinaryIO", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
 
 

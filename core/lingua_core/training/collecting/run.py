@@ -124,6 +124,7 @@ class _Run:
         self._ending: Ending = "complete"
         self._reason = ""
         self._ended = asyncio.Event()
+        self._is_full = False
         self._hold_until = 0.0
         self._random = random.Random()
 
@@ -148,7 +149,7 @@ class _Run:
         try:
             while self._start_what_may() or self._running:
                 await asyncio.wait({*self._running, ended}, return_when=asyncio.FIRST_COMPLETED)
-                if self._ending == "disk":
+                if self._is_full:
                     break  # replies that still come could not be kept
                 if self._ended.is_set() and self._running:
                     await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
@@ -201,6 +202,9 @@ class _Run:
         width = self._options.concurrency if self._answered else 1
         started = False
         while self._waiting and len(self._running) < width and not self._ended.is_set():
+            if not self._store.has_room(len(self._running) + 1):
+                self._end("disk", "The disk is nearly full; what is under way still has room.")
+                break
             most = self._spending.most(self._waiting[0])
             if not self._spending.reserve(most):
                 if not self._running:
@@ -242,6 +246,7 @@ class _Run:
             self._spending.settle(most, Tokens())
             self._waiting.appendleft(prompt)
         except OSError as error:
+            self._is_full = True
             self._end("disk", _words(error))
         finally:
             if self._report is not None:

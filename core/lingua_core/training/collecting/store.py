@@ -9,6 +9,8 @@
 import contextlib
 import json
 import os
+import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,9 @@ __all__ = ["Earlier", "Failure", "Settings", "Store", "failures_path", "read_ear
 Settings = Mapping[str, str | int | float | bool | None]
 
 _FORMAT = 1
+_LONG = 4096
+_ID_FIRST = re.compile(rb'\{"id": ("(?:[^"\\]|\\.)*")[,}]')
+"""Log-probabilities make long lines, of which the beginning is enough."""
 
 
 def failures_path(out: Path) -> Path:
@@ -167,6 +172,8 @@ def _replay(lines: Iterable[tuple[Mapping[str, Any], int]], earlier: Earlier) ->
 
 def _id_of(out: Path, offset: int, line: bytes) -> str:
     try:
+        if (beginning := _ID_FIRST.match(line)) is not None:
+            return json.loads(beginning[1])
         return cast("dict[str, str]", json.loads(line))["id"]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
@@ -192,6 +199,7 @@ class Store:
         self.out = out
         self.records = dict(earlier.records)
         self._failures: Journal | None = None
+        self._longest = _LONG
         out.parent.mkdir(parents=True, exist_ok=True)
         self._run = Journal(_run_path(out), exclusive=True)
         try:
@@ -204,13 +212,19 @@ class Store:
             self._run.close()
             raise
 
+    def has_room(self, calls: int) -> bool:
+        """Whether the disk has room for the records of so many calls, each twice as long as any so far."""
+        return shutil.disk_usage(self.out.parent).free >= calls * 2 * self._longest
+
     def asked(self, prompt: Prompt, most: Tokens) -> None:
         """Note a call that is about to be made."""
         self._run.append({"asked": prompt.id, "key": prompt.key, "tokens": most})
 
     def answered(self, prompt: Prompt, record: Mapping[str, Any], spent: Tokens) -> None:
         """Keep a record."""
+        before = self._out.size
         self.records[prompt.id] = self._out.append(record)
+        self._longest = max(self._longest, self._out.size - before)
         self._run.append({"ended": prompt.id, "tokens": spent, "answered": True})
 
     def ended(self, prompt: Prompt, spent: Tokens) -> None:
