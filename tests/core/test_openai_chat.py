@@ -182,6 +182,22 @@ def test_servers_that_refuse_logprobs_answer_without(
 
 
 @pytest.mark.parametrize(
+    "refusal",
+    [
+        (403, "You are not allowed to request logprobs from this model."),
+        (400, "Logprobs is not enabled for models/m"),
+        (422, "logprobs are not supported with reasoning models."),
+        (400, "This model does not support parameter 'logprobs'."),
+    ],
+)
+def test_refusals_of_logprobs_are_understood(server: FaultServer, refusal: tuple[int, str]) -> None:
+    server.refuses, server.refusal = ["logprobs"], refusal
+    with OpenAIChat("m", base_url=server.base_url) as model:
+        assert model.complete(request(top_logprobs=3)).text == TEXT
+    assert len(server.records) == 2
+
+
+@pytest.mark.parametrize(
     ("given", "expected"),
     [
         (None, None),
@@ -203,6 +219,7 @@ def test_servers_that_refuse_logprobs_answer_without(
             [("a", -9999.0, None, [("a", -1.0), ("x", -2.0)]), ("b", -0.5, None, [])],
         ),
         ({"tokens": ["a"]}, [("a", -9999.0, None, [])]),
+        ({"content": None, "tokens": ["a"], "token_logprobs": [-1.0]}, [("a", -1.0, None, [])]),
     ],
 )  # fmt: skip
 def test_logprobs_are_read_in_the_forms_that_servers_write(given: Any, expected: Any) -> None:

@@ -206,6 +206,19 @@ def test_other_records_can_be_made_of_replies_and_replies_refused(tmp_path: Path
     assert failures(out)[0]["partial"] == "answer to question 001"
 
 
+def test_a_reply_may_be_refused_in_a_way_that_has_it_asked_again(tmp_path: Path) -> None:
+    def picky(asked: Prompt, completion: Completion) -> dict[str, Any]:
+        if len(llm.asked) < 3:
+            raise LLMServerError("no JSON this time")
+        return {"id": asked.id}
+
+    llm = Echo()
+    outcome = run(prompts(1), tmp_path / "out.jsonl", llm, record=picky)
+    assert outcome.is_complete
+    assert len(llm.asked) == 3
+    assert outcome.progress.spent == Tokens(30, 15)  # each was paid for
+
+
 def test_the_blocking_twin_does_the_same(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     assert collect(prompts(5), out, Echo(seconds=lambda _: 0.0)).is_complete
@@ -277,6 +290,18 @@ def test_damage_in_the_middle_is_named_and_nothing_is_sent(tmp_path: Path) -> No
     out.write_bytes(first + b"oops\n" + second)
     llm = Echo()
     with pytest.raises(InputError, match=f"damaged at byte {len(first)}: b'oops"):
+        run(prompts(4), out, llm)
+    assert llm.asked == []
+
+
+@pytest.mark.parametrize("damage", [b"oops\n", b'{"ended": "a"}\n', b'{"tokens": 3}\n', b"[]\n"])
+def test_a_damaged_account_is_named_and_nothing_is_sent(tmp_path: Path, damage: bytes) -> None:
+    out = tmp_path / "out.jsonl"
+    run(prompts(2), out, Echo())
+    with (tmp_path / "out.jsonl.run").open("ab") as file:
+        file.write(damage)
+    llm = Echo()
+    with pytest.raises(InputError, match=r"out\.jsonl\.run' is damaged"):
         run(prompts(4), out, llm)
     assert llm.asked == []
 

@@ -229,7 +229,11 @@ class OpenAIChat:
             post = transport.post(fields, timeout=limits.seconds)
             try:
                 return await limits.wait(lambda post=post: stack.enter_async_context(post))
-            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            except (
+                openai.BadRequestError,
+                openai.PermissionDeniedError,  # of a field, not of the model: `learn` tells them apart
+                openai.UnprocessableEntityError,
+            ) as error:
                 message = f"{error.message} {error.body}"
                 if not self._writer.learn(fields, parameter=error.param, message=message):
                     raise

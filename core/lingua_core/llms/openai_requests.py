@@ -30,8 +30,8 @@ _DISPENSABLE = (
 _TOGETHER = {"stream": "stream_options", "logprobs": "top_logprobs"}
 """What means nothing without another field."""
 _UNSUPPORTED = re.compile(
-    r"unsupported|not supported|n[o']t support|unexpected|unknown|unrecogni[sz]ed|extra (inputs|fields)|"
-    r"not (permitted|allowed|available)|additional properties|only the default|must be verified|use '",
+    r"unsupported|not supported|n[o']t support|unexpected|unknown|unrecogni[sz]ed|extra (inputs|fields)|not "
+    r"(permitted|allowed|available|enabled)|additional properties|only the default|must be verified|use '",
     re.IGNORECASE,
 )
 _PREFILL: dict[PrefillStyle, dict[str, Any]] = {

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ except ImportError:  # Windows
 
 __all__ = ["Journal", "line_of", "lines_of"]
 
+_logger = logging.getLogger(__name__)
 _SYNC_SECONDS = 1.0
 _BINARY = getattr(os, "O_BINARY", 0)
 
@@ -131,3 +133,5 @@ def _lock(file: int, path: Path) -> None:
         raise InputError(
             f"Another program is writing to {str(path)!r} now. Wait for it, or end it."
         ) from error
+    except OSError as error:  # some network file systems have no locks
+        _logger.warning("%s cannot be locked (%s); have no other run write to it.", path, error.strerror)

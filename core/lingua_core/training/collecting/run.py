@@ -73,7 +73,7 @@ async def acollect(
         options: How to go about it.
         settings: What all records must have been made with, for runs that go on; the model's name is added.
         record: Makes a record of a reply: JSON values, with the prompt's `id`. Raises an `LLMError` for
-            replies that are of no use: the prompt has then failed.
+            replies that are of no use: the prompt has then failed, or is asked again if that may help.
         report: Called with the progress after every reply and failure.
         stop: Fires to end the run when the calls under way are through.
 
@@ -170,7 +170,8 @@ class _Run:
         try:
             self._store.close([prompt.id for prompt in self._prompts] if tried_all else None)
         except OSError as error:
-            self._end("disk", f"{_words(error)} The records are kept, but not in the order of the prompts.")
+            order = " The records are kept, but not in the order of the prompts." if tried_all else ""
+            self._end("disk", _words(error) + order)
 
     def outcome(self) -> Outcome:
         """How it ended."""

@@ -1,5 +1,6 @@
 """What a collection costs: an estimate before it, an account during it, and a cap that holds."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -114,7 +115,9 @@ def estimate(
 def most_tokens(prompt: Prompt) -> Tokens:
     """What a prompt can cost at most, whatever the tokenizer: no token is shorter than a byte."""
     messages = prompt.request.messages
-    size = sum(len(message.content.encode(errors="replace")) for message in messages)
+    schema = json.dumps(prompt.request.json_schema) if prompt.request.json_schema is not None else ""
+    texts = [schema, *(message.content for message in messages)]
+    size = sum(len(text.encode(errors="replace")) for text in texts)
     return Tokens(size + _MOST_OF_A_MESSAGE * len(messages) + _MOST_OF_A_REQUEST, prompt.request.max_tokens)
 
 

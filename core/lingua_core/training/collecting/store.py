@@ -116,7 +116,10 @@ def read_earlier(out: Path, settings: Settings) -> Earlier:
         return Earlier()
     _check_settings(out, header, settings)
     earlier = Earlier(size=size)
-    _replay(lines, earlier)
+    try:
+        _replay(lines, earlier)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{str(run)!r} is damaged near byte {earlier.size:,}: {error!r}.") from error
     if out.exists():
         for offset, line in lines_of(out):
             earlier.records[_id_of(out, offset, line)] = offset
@@ -138,7 +141,7 @@ def _values(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
 def _check_settings(out: Path, header: Mapping[str, Any], settings: Settings) -> None:
     if header.get("lingua_collection") != _FORMAT:
         raise InputError(f"{str(_run_path(out))!r} is not the account of a collection: {header!r:.80}.")
-    made: Mapping[str, Any] = header["settings"]
+    made: Mapping[str, Any] = header.get("settings", {})
     other = [
         f"{name} {made.get(name)!r} there, {settings.get(name)!r} here"
         for name in dict.fromkeys([*made, *settings])
