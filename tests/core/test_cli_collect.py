@@ -137,6 +137,17 @@ def test_a_dry_run_estimates_and_sends_nothing(asked: Path, server: FaultServer,
     assert list(tmp_path.iterdir()) == [asked]
 
 
+def test_a_second_estimate_knows_what_replies_took_and_what_was_spent(
+    asked: Path, server: FaultServer
+) -> None:
+    assert collect(asked, server).exit_code == 0
+    write(asked, 30)
+    result = collect(asked, server, "--dry-run", *PRICES)
+    assert "10 to ask, 20 answered before" in result.stdout
+    assert "at most 5,120 tokens to write, about 50 as replies so far have" in result.stdout
+    assert "0.0010 spent before" in result.stdout  # 20 replies of 1 token read and 5 written
+
+
 def test_an_endpoint_that_refuses_logprobs_is_asked_once_and_then_without(
     asked: Path, server: FaultServer
 ) -> None:
