@@ -15,7 +15,7 @@ with FaultServer(reply=lambda body: "1. Where it lies\n2. Who built it") as serv
 - How it fails: `script(...)` for the next requests, in the order of arrival; else `fault_for(record)`, a
   function; else at random with `fault_rate`, out of `faults`. Chance depends on the seed, on the request's
   messages and on how often they came before, not on the order of arrival: runs with many threads repeat.
-  `fault_replies.Fault` has the kinds; `refuses` are fields of a request that are answered with 400.
+  `fault_replies.Fault` has the kinds; `refuses` are fields of a request that are answered with `refusal`.
 - What it saw: `records` (body, headers, fault, how many words were sent, whether the client left early),
   `active`, `peak` (most requests at once), `connections` (ever opened), `disconnects`.
 - `die()` aborts all connections and closes the door: whoever connects later is refused.
@@ -67,6 +67,7 @@ class FaultServer:
     faults: Sequence[Fault] = FATAL_FAULTS
     seed: int = 0
     refuses: Sequence[str] = ()
+    refusal: tuple[int, str] = (400, "Unrecognized request argument supplied: {field}")
     headers: Mapping[str, str] = field(default_factory=lambda: {"retry-after": "0"})
     """Go with every error."""
     start_seconds: float = 0.0
@@ -230,8 +231,9 @@ class _Connection(asyncio.Protocol):
             message = message.format(key=record.headers.get("authorization", "").removeprefix("Bearer "))
             self.send_json(status, {"error": {"message": message, **details}}, server.headers)
         elif refused := next((name for name in server.refuses if name in body), None):
-            message = f"Unrecognized request argument supplied: {refused}"
-            self.send_json(400, {"error": {"message": message, "param": refused}})
+            status, words = server.refusal
+            param = refused if "{field}" in words else None
+            self.send_json(status, {"error": {"message": words.format(field=refused), "param": param}})
         elif body.get("stream") and fault != "not_streamed":
             await self.stream(record)
         else:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lingua_core.cli.causal_lm import causal_lm, export_causal_lm, measure_causal_lm
+from lingua_core.cli.collect import collect
 from lingua_core.cli.ending import clean_endings, write_stdout
 
 __all__ = ["app"]
@@ -20,6 +21,7 @@ def app() -> typer.Typer:
     train.command("export-causal-lm")(export_causal_lm)
     train.command("measure-causal-lm")(measure_causal_lm)
     train.command("router")(router)
+    train.command("collect")(collect)
     return train
 
 

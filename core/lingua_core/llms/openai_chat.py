@@ -229,7 +229,11 @@ class OpenAIChat:
             post = transport.post(fields, timeout=limits.seconds)
             try:
                 return await limits.wait(lambda post=post: stack.enter_async_context(post))
-            except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            except (
+                openai.BadRequestError,
+                openai.PermissionDeniedError,  # of a field, not of the model: `learn` tells them apart
+                openai.UnprocessableEntityError,
+            ) as error:
                 message = f"{error.message} {error.body}"
                 if not self._writer.learn(fields, parameter=error.param, message=message):
                     raise
@@ -275,4 +279,10 @@ async def _read_leftovers(response: Response) -> None:
 def _completion(chunks: list[Chunk]) -> Completion:
     last = chunks[-1]
     text = "".join([chunk.text for chunk in chunks])
-    return Completion(text=text, usage=last.usage, finish_reason=last.finish_reason or "stop")
+    return Completion(
+        text=text,
+        usage=last.usage,
+        finish_reason=last.finish_reason or "stop",
+        logprobs=last.logprobs,
+        model=last.model,
+    )
