@@ -295,4 +295,4 @@ def test_options_that_cannot_be_used_are_refused(given_options: object, message:
 
 def test_a_store_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match=r"removed_store must be .* got dict"):
-        PromptCompressor("lexical", removed_store={})  # pyright: ignore[reportArgumentType]  # refused
+        PromptCompressor("lexical", removed_store={})  # refused

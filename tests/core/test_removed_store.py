@@ -326,7 +326,7 @@ def test_a_full_disk_is_an_error_that_says_so_and_nothing_is_half_stored(tmp_pat
     path = tmp_path / "removed.db"
     store = SQLiteStore(path)
     store.put([], [hello()])
-    store._database.execute("PRAGMA max_page_count = 12")  # pyright: ignore[reportPrivateUsage]  # as small a disk
+    store._database.execute("PRAGMA max_page_count = 12")  # as small a disk
     document = OriginalDocument.of(Document("x" * 200_000))
     with pytest.raises(RemovedStoreError, match="the disk is full"):
         store.put([], [document])
@@ -352,7 +352,7 @@ def test_a_damaged_file_is_an_error_that_says_so(tmp_path: Path) -> None:
 )
 def test_options_that_cannot_be_used_are_refused(options: dict[str, object], tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must"):
-        SQLiteStore(**{"path": tmp_path / "removed.db", **options})  # pyright: ignore[reportArgumentType]  # untyped callers
+        SQLiteStore(**{"path": tmp_path / "removed.db", **options})  # untyped callers
 
 
 def test_nothing_is_written_where_no_store_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

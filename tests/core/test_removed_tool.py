@@ -129,6 +129,6 @@ def test_a_tool_for_one_result_gives_and_names_nothing_of_others(store: InMemory
 @pytest.mark.parametrize("options", [{"max_tokens": 10}, {"max_tokens": True}, {"token_counter": "no-such"}])
 def test_options_that_cannot_be_used_are_refused(store: InMemoryStore, options: dict[str, int]) -> None:
     with pytest.raises(InputError):
-        removed_tool(store, **options)  # pyright: ignore[reportArgumentType]  # what is refused
+        removed_tool(store, **options)  # what is refused
     with pytest.raises(InputError, match="must be a store"):
-        removed_tool(None)  # pyright: ignore[reportArgumentType]  # what is refused
+        removed_tool(None)  # what is refused

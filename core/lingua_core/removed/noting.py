@@ -107,11 +107,13 @@ class Noting:
 
     def _within(self, select: Select, budget: Budget, origin_tokens: int, limit: int) -> Selected | None:
         """The selection with its note within the budget; None if there is no room for both."""
-        first = self._in_room(select, budget, origin_tokens, limit)
-        if first is None:
-            return None
+        room = limit
+        while (first := self._in_room(select, budget, origin_tokens, room)) is None:
+            room //= 2  # too much of a small budget may leave none for the documents
+            if room < _LEAST:
+                return None
         needed = self._note_tokens(first)
-        if limit - needed < _WORTH_GIVING_BACK:
+        if room - needed < _WORTH_GIVING_BACK:
             return first
         second = self._in_room(select, budget, origin_tokens, needed)
         return second if second is not None and second.fitted.tokens >= first.fitted.tokens else first
