@@ -111,6 +111,13 @@ def test_an_offset_behind_the_end_is_answered(store: InMemoryStore) -> None:
     assert removed_tool(store)(part.id, offset=-5) == removed_tool(store)(part.id)
 
 
+def test_lone_surrogates_are_not_sent_to_a_model(store: InMemoryStore) -> None:
+    part = dropped(store, "A lone \ud800 surrogate stands here, and words go on.").removed[0]
+    tool = removed_tool(store)
+    for answer in (tool(part.id), tool(query="surrogate"), tool(query="\udfff"), tool("r1")):
+        answer.encode("utf-8")
+
+
 def test_an_empty_store_says_that_there_is_nothing(store: InMemoryStore) -> None:
     assert "Nothing that was removed can be had any more." in removed_tool(store)("r123456789")
 

@@ -17,7 +17,7 @@ from lingua_core.unicode import WORD, encodable
 
 __all__ = ["key_phrases"]
 
-_MOST_READ = 24_000
+_MOST_READ = 12_000
 _LEAST_READ = 1_000
 """Characters: of all texts together, and of each at least; what a text is about is said early."""
 _ENOUGH_WORDS = 300

@@ -73,7 +73,8 @@ class RemovedTool:
     def __call__(self, id: str = "", query: str = "", offset: int = 0) -> str:
         """The passage with that id from `offset` on, or a list of passages about the query.
 
-        The text is at most `max_tokens` tokens long, with a line about what is left, if something is.
+        The text is at most `max_tokens` tokens long, with a line about what is left, if something is. Lone
+        surrogates, which no model can be sent, are replaced; the store has them as they were.
 
         Raises:
             RemovedStoreError: If the store does not work.
@@ -106,7 +107,7 @@ class RemovedTool:
             return str(error) if several and self._only is None else f"{_unknown(id)} {self._valid_ids()}"
         if not self._may_give(part):
             return f"{_unknown(id)} {self._valid_ids()}"
-        text = part.text.strip()
+        text = encodable(part.text.strip())
         if offset >= len(text):
             return f"The passage {part.id} has {len(text)} characters; offset must be less."
         end = self._end_of_page(text, offset)
@@ -133,7 +134,7 @@ class RemovedTool:
     def _listing(self, query: str) -> str:
         found = [part for part in self._store.search(query, most=1000) if self._may_give(part)][:_LISTED]
         if not found:
-            return f"No removed passage has a word of {query!r:.80}. {self._valid_ids()}"
+            return f"No removed passage has a word of {encodable(query)!r:.80}. {self._valid_ids()}"
         lines = [f"{_line(part)} {_snippet(part)}" for part in found]
         return "\n".join(self._cut_off(lines))
 
@@ -212,4 +213,5 @@ def _about(part: RemovedPart) -> str:
 
 def _snippet(part: RemovedPart) -> str:
     words = " ".join(part.text[: 3 * _SNIPPET].split())
+    words = encodable(words)
     return words if len(words) <= _SNIPPET else words[:_SNIPPET].rsplit(" ", 1)[0] + "…"
