@@ -41,7 +41,7 @@ class Originals:
         known = isinstance(store, (BaseStore, RemovedStore, MutableMapping))  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
         if not (store is None or store == "agent" or known):
             raise InputError(
-                f'store must be None, "agent", a LangGraph store, a lingua_core.removed store or a mutable '
+                'store must be None, "agent", a LangGraph store or one of lingua_core.removed, or a mutable '
                 f"mapping, got {store!r:.80}."
             )
         self._store = store
