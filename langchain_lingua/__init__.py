@@ -28,6 +28,7 @@ from langchain_lingua.compressor import LinguaCompressor
 from langchain_lingua.context_edit import CompressToolResultsEdit
 from langchain_lingua.document_step import CompressDocuments, compress_documents
 from langchain_lingua.prompt_step import CompressPrompt, compress_prompt
+from langchain_lingua.removed_tool import get_removed_tool
 from langchain_lingua.skeleton import SkeletonOfThoughtChain
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "SkeletonOfThoughtChain",
     "compress_documents",
     "compress_prompt",
+    "get_removed_tool",
 ]

@@ -22,10 +22,12 @@ from lingua_core import (
     Order,
     PromptCompressor,
     PruningOptions,
+    RemovalNoteOptions,
     Segmenter,
     TokenCounter,
 )
 from lingua_core.carrying import FixedOptions, wrapped_error
+from lingua_core.removed.store import RemovedStore
 
 __all__ = ["EVENT_NAME", "RUN_NAME", "LinguaCompressor"]
 
@@ -79,6 +81,13 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
         instruction: What the reading model is told to do, for methods that read the whole prompt.
         order: "original", "relevance" for the most relevant document first, or "ends" for the most relevant
             ones at both ends.
+        removal_note: Whether to say, for the reading model, what was removed: in the metadata of every
+            returned document under `removal_note`, for a document prompt to show; empty where there is
+            nothing to say. Counts towards the budget. True, `lingua_core.RemovalNoteOptions`, or the same as
+            a mapping.
+        removed_store: Where what was removed is kept, such as a `lingua_core.removed.SQLiteStore`; the ids
+            are then in the metadata's `lingua` entry under `removed`. `get_removed_tool` gives it to an
+            agent.
         title_key: Metadata key whose value is the document's title, used for scoring; None for no titles.
         keep_empty: Return documents of which nothing is kept too, with an empty `page_content`: in their
             places, or behind the others if these are reordered.
@@ -121,6 +130,11 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
     threshold: SkipValidation[float | None] = None
     instruction: SkipValidation[str] = ""
     order: SkipValidation[Order] = "original"
+    removal_note: Annotated[
+        SkipValidation[bool | RemovalNoteOptions | Mapping[str, Any]],
+        WithJsonSchema({"type": ["boolean", "object"]}),
+    ] = False
+    removed_store: Annotated[SkipValidation[RemovedStore | None], WithJsonSchema({"type": "null"})] = None
     title_key: str | None = "title"
     keep_empty: bool = False
 
@@ -152,6 +166,8 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
             separator=self.separator,
             document_separator=self.document_separator,
             threads=self.threads,
+            removal_note=self.removal_note,
+            removed_store=self.removed_store,
         )
         # Without documents no model runs, but the budget and the order are checked.
         self._core.compress([], "?", **self._fixed())
@@ -240,4 +256,10 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
 
     def _from_core(self, result: CompressionResult, originals: Sequence[Document]) -> list[Document]:
         verdicts = in_place(result, self.order) if self.keep_empty else result.documents
-        return from_core(result, verdicts, originals)
+        return from_core(
+            result,
+            verdicts,
+            originals,
+            noted=self.removal_note is not False,
+            stored=self.removed_store is not None,
+        )

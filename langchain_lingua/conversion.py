@@ -7,7 +7,7 @@ from langchain_core.documents import Document
 
 from lingua_core import CompressedDocument, CompressionResult, InputError, Order
 from lingua_core import Document as CoreDocument
-from lingua_core.carrying import bookkeeping, copied
+from lingua_core.carrying import NOTE_KEY, bookkeeping, copied, notes_by_document, removed_ids
 
 __all__ = ["METADATA_KEY", "from_core", "in_place", "to_core"]
 
@@ -31,10 +31,35 @@ def in_place(result: CompressionResult, order: Order) -> Sequence[CompressedDocu
 
 
 def from_core(
-    result: CompressionResult, verdicts: Sequence[CompressedDocument], originals: Sequence[Document]
+    result: CompressionResult,
+    verdicts: Sequence[CompressedDocument],
+    originals: Sequence[Document],
+    *,
+    noted: bool = False,
+    stored: bool = False,
 ) -> list[Document]:
-    """Fresh documents for some of a result's; they share nothing mutable with the originals."""
-    return [_compressed(originals[kept.index], kept, bookkeeping(result, kept)) for kept in verdicts]
+    """Fresh documents for some of a result's; they share nothing mutable with the originals.
+
+    Args:
+        result: The compression.
+        verdicts: The documents of it that are wanted.
+        originals: What was compressed.
+        noted: Whether each says in its metadata what was removed, for the prompt.
+        stored: Whether each names the ids of what was removed from it.
+    """
+    notes = notes_by_document(result) if noted else None
+    ids = removed_ids(result) if stored else None
+    found: list[Document] = []
+    for kept in verdicts:
+        entry = bookkeeping(result, kept)
+        if ids is not None:
+            entry["removed"] = ids.get(kept.index, [])
+        fresh = _compressed(originals[kept.index], kept, entry)
+        if notes is not None:
+            # On every document: a prompt template that names it fails on those without.
+            fresh.metadata[NOTE_KEY] = notes.get(kept.index, "")
+        found.append(fresh)
+    return found
 
 
 def _to_core(document: Document, title_key: str | None) -> CoreDocument:

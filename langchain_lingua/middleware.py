@@ -49,7 +49,8 @@ class CompressToolResultsMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         exclude_tools: Names of tools whose results stay as they are.
         store: Where originals go: None for the message itself, as its artifact, or in its
             `response_metadata` if the tool has set one; "agent" for the store that the agent was made with;
-            another LangGraph store; or a mutable mapping from id to content.
+            another LangGraph store; a `lingua_core.removed` store, for texts; or a mutable mapping from id to
+            content.
         note: What is written above a shortened result; may name `{id}`, `{origin_tokens}` and
             `{compressed_tokens}`. Empty for nothing.
         offer_original: Whether the agent gets the tool "get_original".

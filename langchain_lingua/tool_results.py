@@ -33,6 +33,7 @@ __all__ = [
     "QuerySource",
     "ToolResultCompressor",
     "asked_before",
+    "content_digest",
     "content_id",
     "messages_of",
 ]
@@ -73,7 +74,7 @@ class _Shortened:
 
 def content_id(content: object) -> str:
     """A short name of a tool result, made from all of its content."""
-    return _digest(content)[:12]
+    return content_digest(content)[:12]
 
 
 def asked_before(messages: Sequence[BaseMessage], tool_call_id: str) -> Asked:
@@ -236,13 +237,14 @@ class ToolResultCompressor:
         )
 
 
-def _digest(content: object) -> str:
+def content_digest(content: object) -> str:
+    """Hexadecimal, made from all of a content."""
     written = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(written.encode()).hexdigest()
 
 
 def _key(work: _Work) -> tuple[str, str | None]:
-    return _digest(work["message"].content), work["query"]
+    return content_digest(work["message"].content), work["query"]
 
 
 def _words(arguments: object) -> list[str]:

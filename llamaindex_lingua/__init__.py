@@ -23,6 +23,7 @@ except ImportError as error:
 
 from llamaindex_lingua.events import CompressionEndEvent, CompressionStartEvent
 from llamaindex_lingua.postprocessor import LinguaPostprocessor
+from llamaindex_lingua.removed_tool import get_removed_tool
 from llamaindex_lingua.skeleton_events import (
     PointDeltaEvent,
     PointEndEvent,
@@ -46,4 +47,5 @@ __all__ = [
     "SkeletonRouteEvent",
     "SkeletonStartEvent",
     "SkeletonSynthesizer",
+    "get_removed_tool",
 ]

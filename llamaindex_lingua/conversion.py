@@ -6,7 +6,7 @@ from typing import Any
 from llama_index.core.schema import BaseNode, MetadataMode, Node, NodeWithScore, TextNode
 
 from lingua_core import CompressedDocument, CompressionResult, Document, InputError
-from lingua_core.carrying import bookkeeping, copied
+from lingua_core.carrying import NOTE_KEY, bookkeeping, copied, notes_by_document, removed_ids
 from llamaindex_lingua.events import CompressionEndEvent
 
 __all__ = ["METADATA_KEY", "end_event", "from_core", "text_positions", "to_core"]
@@ -38,14 +38,35 @@ def to_core(
 
 
 def from_core(
-    result: CompressionResult, nodes: Sequence[NodeWithScore], positions: Sequence[int]
+    result: CompressionResult,
+    nodes: Sequence[NodeWithScore],
+    positions: Sequence[int],
+    *,
+    noted: bool = False,
+    stored: bool = False,
 ) -> list[NodeWithScore]:
-    """Deep copies of what was kept, in the result's order, with nodes without text in their places."""
+    """Deep copies of what was kept, in the result's order, with nodes without text in their places.
+
+    Args:
+        result: The compression.
+        nodes: What was given.
+        positions: Of the nodes that were compressed.
+        noted: Whether nodes say in their metadata what was removed, for the prompt.
+        stored: Whether each names the ids of what was removed from it.
+    """
+    notes = notes_by_document(result) if noted else {}
+    ids = removed_ids(result) if stored else None
     kept_at = sorted(positions[kept.index] for kept in result.documents)
     placed = dict(zip(kept_at, result.documents, strict=True))
     compressed = set(positions)
     return [
-        _compressed(nodes[positions[placed[i].index]], placed[i], bookkeeping(result, placed[i]))
+        _compressed(
+            nodes[positions[placed[i].index]],
+            placed[i],
+            bookkeeping(result, placed[i])
+            | ({} if ids is None else {"removed": ids.get(placed[i].index, [])}),
+            notes.get(placed[i].index, ""),
+        )
         if i in placed
         else scored
         for i, scored in enumerate(nodes)
@@ -76,7 +97,9 @@ def _document(scored: NodeWithScore, title_key: str | None) -> Document:
     )
 
 
-def _compressed(original: NodeWithScore, kept: CompressedDocument, entry: dict[str, Any]) -> NodeWithScore:
+def _compressed(
+    original: NodeWithScore, kept: CompressedDocument, entry: dict[str, Any], note: str
+) -> NodeWithScore:
     source = original.node
     node = source.model_copy(
         update={
@@ -92,6 +115,11 @@ def _compressed(original: NodeWithScore, kept: CompressedDocument, entry: dict[s
     if METADATA_KEY in node.metadata:
         entry["previous"] = node.metadata[METADATA_KEY]
     node.metadata[METADATA_KEY] = entry
+    if note:
+        # Prompts show it, as they do all metadata; embeddings do not.
+        node.metadata[NOTE_KEY] = note
+        if NOTE_KEY not in node.excluded_embed_metadata_keys:
+            node.excluded_embed_metadata_keys.append(NOTE_KEY)
     for excluded in (node.excluded_llm_metadata_keys, node.excluded_embed_metadata_keys):
         if METADATA_KEY not in excluded:
             excluded.append(METADATA_KEY)

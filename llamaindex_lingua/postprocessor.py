@@ -20,10 +20,12 @@ from lingua_core import (
     Order,
     PromptCompressor,
     PruningOptions,
+    RemovalNoteOptions,
     Segmenter,
     TokenCounter,
 )
 from lingua_core.carrying import FixedOptions, wrapped_error
+from lingua_core.removed.store import RemovedStore
 from llamaindex_lingua.conversion import end_event, from_core, text_positions, to_core
 from llamaindex_lingua.counting import SettingsCounter
 from llamaindex_lingua.events import CompressionStartEvent
@@ -142,6 +144,22 @@ class LinguaPostprocessor(BaseNodePostprocessor):
         description='"original", "relevance" for the most relevant node first, or "ends" for the most '
         "relevant ones at both ends.",
     )
+    removal_note: Annotated[
+        SkipValidation[bool | RemovalNoteOptions | Mapping[str, Any]],
+        WithJsonSchema({"type": ["boolean", "object"]}),
+    ] = Field(
+        False,
+        frozen=True,
+        description="Whether prompts say what was removed: by the metadata key removal_note of the "
+        "last node, or of each; its text counts towards the budget. True, RemovalNoteOptions, or the same as "
+        "a mapping.",
+    )
+    removed_store: Annotated[SkipValidation[RemovedStore | None], WithJsonSchema({"type": "null"})] = Field(
+        None,
+        frozen=True,
+        description="Where what was removed is kept, such as a lingua_core.removed.SQLiteStore; "
+        "get_removed_tool gives it to an agent.",
+    )
     title_key: str | None = Field(
         "title",
         frozen=True,
@@ -176,6 +194,8 @@ class LinguaPostprocessor(BaseNodePostprocessor):
             separator=self.separator,
             document_separator=self.document_separator,
             threads=self.threads,
+            removal_note=self.removal_note,
+            removed_store=self.removed_store,
         )
         # Without documents no model runs, but the budget and the order are checked.
         self._core.compress([], "?", **self._fixed())
@@ -199,7 +219,7 @@ class LinguaPostprocessor(BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         positions, documents, query = self._begin(nodes, query_bundle)
         result = self._core.compress(documents, query, **self._fixed())
-        return _end(result, nodes, positions)
+        return self._end(result, nodes, positions)
 
     @dispatcher.span
     async def _apostprocess_nodes(
@@ -207,7 +227,7 @@ class LinguaPostprocessor(BaseNodePostprocessor):
     ) -> list[NodeWithScore]:
         positions, documents, query = self._begin(nodes, query_bundle)
         result = await self._core.acompress(documents, query, **self._fixed())
-        return _end(result, nodes, positions)
+        return self._end(result, nodes, positions)
 
     def _begin(
         self, nodes: Sequence[NodeWithScore], query_bundle: QueryBundle | None
@@ -227,9 +247,14 @@ class LinguaPostprocessor(BaseNodePostprocessor):
             order=self.order,
         )
 
-
-def _end(
-    result: CompressionResult, nodes: Sequence[NodeWithScore], positions: Sequence[int]
-) -> list[NodeWithScore]:
-    dispatcher.event(end_event(result))
-    return from_core(result, nodes, positions)
+    def _end(
+        self, result: CompressionResult, nodes: Sequence[NodeWithScore], positions: Sequence[int]
+    ) -> list[NodeWithScore]:
+        dispatcher.event(end_event(result))
+        return from_core(
+            result,
+            nodes,
+            positions,
+            noted=self.removal_note is not False,
+            stored=self.removed_store is not None,
+        )

@@ -30,6 +30,8 @@ from lingua_core.protection import DEFAULT_PROTECT
 from lingua_core.pruning.options import PruningOptions
 from lingua_core.pruning.plan import ModelSource
 from lingua_core.recovery import Recovered
+from lingua_core.removed.note import RemovalNoteOptions
+from lingua_core.removed.parts import RemovedPart
 from lingua_core.results import CompressedDocument, CompressionResult, Note, ScoredSegment
 from lingua_core.segmentation import Segment, Segmenter, TextSegmenter
 from lingua_core.tokens import TokenCounter
@@ -61,6 +63,8 @@ __all__ = [
     "ProtectedOverBudgetError",
     "PruningOptions",
     "Recovered",
+    "RemovalNoteOptions",
+    "RemovedPart",
     "ScoredSegment",
     "ScorerError",
     "Segment",

@@ -8,7 +8,18 @@ from lingua_core.compression import Order
 from lingua_core.errors import LinguaError
 from lingua_core.results import CompressedDocument, CompressionResult
 
-__all__ = ["FixedOptions", "bookkeeping", "copied", "wrapped_error"]
+__all__ = [
+    "NOTE_KEY",
+    "FixedOptions",
+    "bookkeeping",
+    "copied",
+    "notes_by_document",
+    "removed_ids",
+    "wrapped_error",
+]
+
+NOTE_KEY = "removal_note"
+"""Where a document's metadata says what was removed, for the prompt."""
 
 Key = TypeVar("Key")
 
@@ -41,6 +52,25 @@ def bookkeeping(result: CompressionResult, kept: CompressedDocument) -> dict[str
     if notes:
         entry["notes"] = notes
     return entry
+
+
+def notes_by_document(result: CompressionResult) -> dict[int, str]:
+    """What is said of what was removed, by the index of the kept document below which it stands.
+
+    The note behind the whole prompt stands below the last document.
+    """
+    notes = {document.index: [document.removal_note] for document in result.documents}
+    if result.documents:
+        notes[result.documents[-1].index].append(result.removal_note)
+    return {index: "\n".join(filter(None, own)) for index, own in notes.items()}
+
+
+def removed_ids(result: CompressionResult) -> dict[int, list[str]]:
+    """The ids of what was removed from each document, by its index."""
+    ids: dict[int, list[str]] = {}
+    for part in result.removed:
+        ids.setdefault(part.document, []).append(part.id)
+    return ids
 
 
 def copied(metadata: Mapping[Key, Any]) -> dict[Key, Any]:

@@ -14,6 +14,9 @@ from lingua_core.protection import DEFAULT_PROTECT, Protection, as_pattern
 from lingua_core.pruning.iterative import IterativePruner
 from lingua_core.pruning.options import PruningOptions, as_options
 from lingua_core.pruning.plan import Method, ModelSource, make_plan
+from lingua_core.removed.note import RemovalNoteOptions, as_note_options
+from lingua_core.removed.noting import Noting
+from lingua_core.removed.store import RemovedStore, checked_store
 from lingua_core.repeated_selection import RepeatedSelection
 from lingua_core.results import CompressionResult
 from lingua_core.scorers import Scorer
@@ -53,6 +56,11 @@ class PromptCompressor:
             words the white space that stands before each.
         document_separator: Joins the documents in the result's text.
         threads: How many windows of text are scored at once; None for all usable cores.
+        removal_note: Whether the result's text ends with a note of what was removed: the number of passages
+            and what they are about. It counts towards the budget. True for the defaults of
+            `RemovalNoteOptions`, these, or the same as a mapping.
+        removed_store: Where what was removed is kept, to be asked for by id: an
+            `lingua_core.removed.InMemoryStore`, a `SQLiteStore`, or your own. None: nothing is kept anywhere.
 
     Raises:
         InputError: If an option cannot be used; see the message.
@@ -73,6 +81,8 @@ class PromptCompressor:
         separator: str | None = None,
         document_separator: str = "\n\n",
         threads: int | None = None,
+        removal_note: bool | RemovalNoteOptions | Mapping[str, Any] = False,
+        removed_store: RemovedStore | None = None,
     ) -> None:
         if not isinstance(always_keep, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
             raise InputError(f"always_keep must be a sequence of patterns, got {always_keep!r:.80}.")
@@ -113,7 +123,18 @@ class PromptCompressor:
             with_space=with_space,
             separator=separator,
             document_separator=document_separator,
+            noting=Noting(
+                options=as_note_options(removal_note),
+                store=checked_store(removed_store),
+                counter=counter,
+                document_separator=document_separator,
+            ),
         )
+
+    @property
+    def removed_store(self) -> RemovedStore | None:
+        """Where what was removed is kept."""
+        return self._pipeline.noting.store
 
     @property
     def token_counter(self) -> TokenCounter:

@@ -7,6 +7,8 @@ LinguaError
 │   │   └── ProtectedOverBudgetError      what must be kept is larger than the budget
 │   ├── MissingQueryError                 the method needs a query and got none
 │   └── TokenCounterError                 the token counter does not count
+├── UnknownIdError (also ValueError)      an id stands for nothing that was removed, or for several things
+├── RemovedStoreError                     a store of what was removed cannot be opened, read or written
 ├── ModelError                            weights are missing, damaged or do not fit
 ├── ScorerError                           a scorer broke its protocol
 ├── LLMError                              a language model's call failed; carries what had arrived
@@ -43,8 +45,10 @@ __all__ = [
     "MissingQueryError",
     "ModelError",
     "ProtectedOverBudgetError",
+    "RemovedStoreError",
     "ScorerError",
     "TokenCounterError",
+    "UnknownIdError",
 ]
 
 
@@ -70,6 +74,14 @@ class MissingQueryError(InputError):
 
 class TokenCounterError(InputError):
     """The token counter is unknown, or returned something that is not a count."""
+
+
+class UnknownIdError(LinguaError, ValueError):
+    """An id stands for nothing that was removed, or for several things."""
+
+
+class RemovedStoreError(LinguaError):
+    """A store of what was removed cannot be opened, read or written."""
 
 
 class ModelError(LinguaError):

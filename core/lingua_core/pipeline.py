@@ -19,8 +19,9 @@ from lingua_core.pruning.iterative import IterativePruner
 from lingua_core.pruning.plan import Method, Plan
 from lingua_core.pruning.repeats import repeats
 from lingua_core.pruning.stages import document_shares
+from lingua_core.removed.noting import Noting, Selected
 from lingua_core.request import Request
-from lingua_core.results import CompressionResult, Note
+from lingua_core.results import CompressionResult, Note, joined
 from lingua_core.scorers.base import PassageScores, Scorer, ScoringTask, score_once
 from lingua_core.scorers.combined import with_signals
 from lingua_core.selection import Candidates
@@ -62,6 +63,7 @@ class Pipeline:
         with_space: Whether kept pieces begin with the white space before them.
         separator: Joins the kept pieces of a document.
         document_separator: Joins documents.
+        noting: Writes and stores what was removed.
     """
 
     method: Method
@@ -72,6 +74,7 @@ class Pipeline:
     with_space: bool
     separator: str
     document_separator: str
+    noting: Noting
 
     def run(self, prompts: Sequence[Prompt], *, instruction: str, order: Order) -> list[CompressionResult]:
         """A result for each budget of each prompt, in that order; what several need is scored once."""
@@ -191,24 +194,32 @@ class Pipeline:
     def _result(self, request: Request, budget: Budget, order: Order) -> CompressionResult:
         in_order = _in_order(request, order)
         candidates = request.candidates(keep_headings=self.keep_headings)
-        fitted = self._fitted(request, candidates, budget, in_order)
-        notes = (*request.notes, *request.outcome_notes(budget, candidates, fitted))
+
+        def select(within: Budget) -> Selected:
+            fitted = self._fitted(request, candidates, within, in_order)
+            documents = request.documents(candidates, fitted, separator=self.separator)
+            return Selected(fitted=fitted, documents=documents, order=in_order)
+
+        origin = sum(document.tokens for document in request.prepared)
+        found = self.noting.select(select, budget, origin)
+        fitted = found.fitted
+        notes = (*request.notes, *request.outcome_notes(budget, candidates, fitted), *found.notes)
         for note in notes:
             _LOGGER.info("%s: %s", note.code, note.message)
-        documents = request.documents(candidates, fitted, separator=self.separator)
-        kept = tuple(documents[i] for i in in_order if documents[i].spans)
+        kept = found.kept()
         return CompressionResult(
-            text=self.document_separator.join([document.text for document in kept]),
+            text=joined(kept, found.note, self.document_separator),
             documents=kept,
-            dropped=tuple(document for document in documents if not document.spans),
+            dropped=tuple(document for document in found.documents if not document.spans),
             query=request.query,
             method=self.method,
             budget=budget,
             token_counter=self.counter.name,
-            origin_tokens=sum(document.tokens for document in request.prepared),
+            origin_tokens=origin,
             compressed_tokens=fitted.tokens,
             document_separator=self.document_separator,
             notes=notes,
+            removal_note=found.note,
         )
 
 

@@ -1,12 +1,13 @@
 """What comes out of a compression."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from lingua_core.budget import Budget
 from lingua_core.documents import Document, Span
 from lingua_core.recovery import Recovered, recover
+from lingua_core.removed.parts import RemovedPart, removed_parts
 from lingua_core.rendering import render
 from lingua_core.segmentation.segment import SegmentKind
 
@@ -30,8 +31,8 @@ class Note:
 
     Attributes:
         code: Stable, for programs: "no_documents", "blank_query", "unused_instruction",
-            "divided_segment", "protected_over_budget", "nothing_kept", "rate_missed", "no_signal"; of
-            structured prompts also "no_tags" and "unused_rule".
+            "divided_segment", "protected_over_budget", "nothing_kept", "rate_missed", "no_signal",
+            "no_removal_note", "not_stored"; of structured prompts also "no_tags" and "unused_rule".
         message: For people.
         document: Index of the document concerned, or None for the whole.
     """
@@ -55,6 +56,8 @@ class CompressedDocument:
         compressed_tokens: Tokens of `text`.
         segments: All segments of the source, kept and dropped, with their scores.
         separator: What joins the pieces.
+        removal_note: What is said, behind the text, of what was removed from this document; empty unless the
+            compressor writes a note per document.
     """
 
     text: str
@@ -66,6 +69,12 @@ class CompressedDocument:
     compressed_tokens: int
     segments: tuple[ScoredSegment, ...] = field(repr=False)
     separator: str = "\n"
+    removal_note: str = ""
+
+    @property
+    def noted_text(self) -> str:
+        """The text, with the note below it if there is one: what stands in the prompt."""
+        return f"{self.text}\n{self.removal_note}" if self.removal_note else self.text
 
     @property
     def id(self) -> str | None:
@@ -111,7 +120,8 @@ class CompressionResult(Savings):
     Every input document is either in `documents` (something was kept) or in `dropped`.
 
     Attributes:
-        text: The kept documents' texts, joined by `document_separator`.
+        text: The prompt: the kept documents' texts, joined by `document_separator`, and the notes of what was
+            removed, if the compressor writes any.
         documents: What was kept, in the order asked for.
         dropped: Documents of which nothing was kept, in input order.
         query: The query that decided, or None.
@@ -122,6 +132,7 @@ class CompressionResult(Savings):
         compressed_tokens: Tokens of `text`, counted as a whole.
         document_separator: What joins the documents in `text`.
         notes: What did not go the plain way; empty if all did.
+        removal_note: What `text` says at its end of what was removed; empty if it says nothing.
     """
 
     text: str
@@ -135,6 +146,12 @@ class CompressionResult(Savings):
     compressed_tokens: int
     document_separator: str = "\n\n"
     notes: tuple[Note, ...] = ()
+    removal_note: str = ""
+
+    @property
+    def removed(self) -> tuple[RemovedPart, ...]:
+        """The passages that were removed, with their ids; found anew each time it is asked for."""
+        return removed_parts((*self.documents, *self.dropped))
 
     def recover(self, response: str, *, min_similarity: float = 0.5) -> list[Recovered]:
         """Map the sentences and quotes of an answer back to where they come from.
@@ -185,6 +202,8 @@ class CompressionResult(Savings):
             "query": self.query,
             **statistics,
             "ratio": self.ratio if self.compressed_tokens or not self.origin_tokens else None,
+            "removal_note": self.removal_note,
+            "removed": [_part_dict(part) for part in self.removed],
             "documents": [_document_dict(document) for document in self.documents],
             "dropped": [_document_dict(document) for document in self.dropped],
         }
@@ -213,7 +232,23 @@ def _document_dict(document: CompressedDocument) -> dict[str, Any]:
         "origin_tokens": document.origin_tokens,
         "compressed_tokens": document.compressed_tokens,
         "metadata": dict(document.metadata),
+        "removal_note": document.removal_note,
     }
+
+
+def _part_dict(part: RemovedPart) -> dict[str, Any]:
+    return {
+        "id": part.id,
+        "document": part.document,
+        "heading": part.heading,
+        "spans": [list(span) for span in part.spans],
+        "tokens": part.tokens,
+    }
+
+
+def joined(documents: Sequence[CompressedDocument], note: str, separator: str) -> str:
+    """The prompt of some kept documents, in their order, with what is said of what was removed."""
+    return separator.join([*(document.noted_text for document in documents), *([note] if note else [])])
 
 
 def compressed_document(

@@ -22,11 +22,14 @@ from lingua_core import (
     Note,
     PromptCompressor,
     Recovered,
+    RemovalNoteOptions,
+    RemovedPart,
     ScoredSegment,
     Segment,
     Span,
     TokenCounter,
 )
+from lingua_core.removed import InMemoryStore, RemovedStore, removed_tool
 from lingua_core.scorers import PassageScores, Scorer, ScoringTask
 
 
@@ -90,6 +93,10 @@ def injection(task: ScoringTask) -> None:
     counter: TokenCounter = OwnCounter()
     scorer: Scorer = OwnScorer()
     PromptCompressor(model=scorer, token_counter=counter, segmenter=OwnSegmenter())
+    store: RemovedStore = InMemoryStore()
+    noted = PromptCompressor(removal_note=RemovalNoteOptions(per="document"), removed_store=store)
+    assert_type(noted.compress(["text"]).removed, tuple[RemovedPart, ...])
+    assert_type(removed_tool(store)("r1"), str)
     assert_type(task.query, str | None)
 
 

@@ -1,4 +1,4 @@
-"""The command line: `lingua compress`, `answer`, `route`, `demo`, `bench` and `train`.
+"""The command line: `lingua compress`, `removed`, `answer`, `route`, `demo`, `bench` and `train`.
 
 Results go to stdout, everything else to stderr. Exit codes are in `lingua_core.cli.ending`.
 """
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from lingua_core.bench import cli as bench
-from lingua_core.cli import answer, compress, demo, route, train
+from lingua_core.cli import answer, compress, demo, removed, route, train
 from lingua_core.cli.ending import INTERRUPTED
 
 __all__ = ["app", "main"]
@@ -28,6 +28,7 @@ def app() -> typer.Typer:
     )
     lingua.callback()(_options)
     lingua.command("compress")(compress.compress)
+    lingua.add_typer(removed.app(), name="removed")
     lingua.command("answer")(answer.answer)
     lingua.command("route")(route.route)
     lingua.add_typer(demo.app(), name="demo")

@@ -72,6 +72,16 @@ def compress(
             help="A tiktoken encoding or model, a tokenizer.json, or a Hugging Face tokenizer.",
         ),
     ] = None,
+    removal_note: Annotated[
+        bool,
+        typer.Option("--removal-note", help="End the text with a note of what was removed, in a few words."),
+    ] = False,
+    removed_store: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Keep what was removed in this file, for lingua removed and for tools."
+        ),
+    ] = None,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Standard input is JSON Lines.")] = False,
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="Go on without inputs that cannot be read.")
@@ -112,19 +122,26 @@ def compress(
         from lingua_core.budget import choose_budget
         from lingua_core.cli.html_file import check_html_target, write_html
         from lingua_core.cli.reading import read_inputs
+        from lingua_core.cli.removed import check_store_target
         from lingua_core.cli.showing import show_statistics, waiting, warn
         from lingua_core.compression import PromptCompressor
 
         choose_budget(target_tokens=target_tokens, rate=rate, threshold=threshold)
         if html is not None:
             check_html_target(html, inputs=paths or [])
+        store = check_store_target(removed_store, inputs=paths or [])
         inputs = read_inputs(paths or [], jsonl=jsonl, skip_unreadable=skip_unreadable)
         warn([f"left out {entry}" for entry in inputs.unreadable])
         if not quiet:
             warn([f"passed over {entry}" for entry in inputs.passed_over] + inputs.remarks, label="note")
         with waiting(f"Compressing; documents: {len(inputs.documents):,}", quiet=quiet):
             compressor = PromptCompressor(
-                method.value, model=model, device=device, token_counter=token_counter
+                method.value,
+                model=model,
+                device=device,
+                token_counter=token_counter,
+                removal_note=removal_note,
+                removed_store=store,
             )
             result = compressor.compress(
                 inputs.documents,

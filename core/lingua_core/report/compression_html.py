@@ -37,6 +37,7 @@ def _report(result: CompressionResult) -> str:
             _notes(result),
             _documents(result),
             _dropped(result.dropped),
+            _removal_notes(result),
             _compressed_text(result),
         ]
     )
@@ -123,6 +124,29 @@ def _dropped(documents: Sequence[CompressedDocument]) -> str:
         for document in documents
     )
     return f'<h2 class="section">Dropped documents</h2>\n{cards}'
+
+
+def _removal_notes(result: CompressionResult) -> str:
+    """What the prompt says of what was removed, and the passages by their ids; nothing if it says nothing."""
+    notes = [note for note in (*(d.removal_note for d in result.documents), result.removal_note) if note]
+    if not notes:
+        return ""
+    names = {d.index: _name(d) for d in (*result.documents, *result.dropped)}
+    said = "".join(f'<p dir="auto">{escaped(note)}</p>' for note in notes)
+    parts = "".join(
+        f'<li><bdi class="id">{part.id}</bdi> <bdi>{escaped(names[part.document])}</bdi>'
+        f"{_under(part.heading)}, {part.tokens:,} tokens</li>"
+        for part in result.removed
+    )
+    return (
+        '<h2 class="section">What the prompt says was removed</h2>\n<article class="card">'
+        f'<div class="text plain">{said}</div><details><summary class="head">'
+        f"<h2>Removed passages</h2></summary><ul>{parts}</ul></details></article>\n"
+    )
+
+
+def _under(heading: str) -> str:
+    return f": <bdi>{escaped(heading)}</bdi>" if heading else ""
 
 
 def _compressed_text(result: CompressionResult) -> str:

@@ -276,7 +276,7 @@ def _compressed(
     start = len(text) - len(text.lstrip())
     end = start + len(document.source.text)
     if document.spans:
-        new = text[:start] + document.text + text[end:]
+        new = text[:start] + document.noted_text + text[end:]
         spans = tuple(Span(start + a, start + b) for a, b in document.spans)
     else:
         new, spans = _emptied(text, nothing), ()
