@@ -1,23 +1,19 @@
 """A chat model of LangChain as the language model that the core's driver calls."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from typing import Any, cast
 
 from langchain_core.language_models import BaseLanguageModel, LanguageModelInput
-from langchain_core.messages import (
-    AIMessage,
-    BaseMessage,
-    HumanMessage,
-    SystemMessage,
-)
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableWithFallbacks
 from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.runnables.retry import RunnableRetry
 
+from langchain_lingua.turns import Attachment, as_sent
 from lingua_core.errors import InputError, LLMError, LLMResponseError, LLMServerError
-from lingua_core.llms import ChatRequest, Chunk, Completion, FinishReason, Message, Usage
+from lingua_core.llms import ChatRequest, Chunk, Completion, FinishReason, Usage
 from lingua_core.llms.foreign_models import as_llm_error, finish_reason
 from lingua_core.llms.stop_cutting import StopCutter
 
@@ -40,14 +36,21 @@ class ChatModelLLM:
     Args:
         model: The chat model, or what `bind` and the like made of one.
         configure: Makes the config of one call, so that it becomes a run of the right name and parent.
+        attachments: What the question holds beside text.
     """
 
     supports_prefill = False
     supports_json_schema = False
 
-    def __init__(self, model: ChatModel, configure: Callable[[ChatRequest], RunnableConfig]) -> None:
+    def __init__(
+        self,
+        model: ChatModel,
+        configure: Callable[[ChatRequest], RunnableConfig],
+        attachments: Sequence[Attachment] = (),
+    ) -> None:
         self._model = model
         self._configure = configure
+        self._attachments = attachments
         self._base = model_of(model)
         retrying = retrying_of(model)
         self._retried: Any = retrying.retry_exception_types if retrying is not None else ()
@@ -58,7 +61,7 @@ class ChatModelLLM:
         reply = _Reply(self.name, request)
         try:
             message = self._model.invoke(
-                _messages(request), self._configure(request), **self._options(request)
+                self._messages(request), self._configure(request), **self._options(request)
             )
             return reply.whole(message)
         except Exception as error:
@@ -69,7 +72,7 @@ class ChatModelLLM:
         reply = _Reply(self.name, request)
         config = self._configure(request)
         try:
-            message = await self._model.ainvoke(_messages(request), config, **self._options(request))
+            message = await self._model.ainvoke(self._messages(request), config, **self._options(request))
             return reply.whole(message)
         except Exception as error:
             raise self._error(error, reply.text) from error
@@ -79,7 +82,7 @@ class ChatModelLLM:
         reply = _Reply(self.name, request)
         try:
             chunks: Any = self._model.stream(
-                _messages(request), self._configure(request), **self._options(request)
+                self._messages(request), self._configure(request), **self._options(request)
             )
             with closing(chunks):
                 for message in chunks:
@@ -95,7 +98,7 @@ class ChatModelLLM:
         reply = _Reply(self.name, request)
         try:
             chunks: Any = self._model.astream(
-                _messages(request), self._configure(request), **self._options(request)
+                self._messages(request), self._configure(request), **self._options(request)
             )
             async with aclosing(chunks):
                 async for message in chunks:
@@ -109,6 +112,9 @@ class ChatModelLLM:
     def declares(self, option: str) -> bool:
         """Whether the model has a field of that name, and hence takes it with a call."""
         return self._base is not None and option in type(self._base).model_fields
+
+    def _messages(self, request: ChatRequest) -> list[BaseMessage]:
+        return as_sent(request, self._attachments)
 
     def _options(self, request: ChatRequest) -> Mapping[str, Any]:
         if self._base is None:  # what is no model, say a function, may take nothing but its input
@@ -230,20 +236,11 @@ class _Reply:
         if calls:
             raise LLMResponseError(
                 f"{self._name} called the tool {calls[0].get('name')!r} instead of answering. An answer by "
-                "way of a skeleton is text: pass the model without bind_tools, and what tools found as "
-                "documents.",
+                "way of a skeleton is text: pass the model without bind_tools, or with "
+                'bind_tools(tools, tool_choice="none"); what tools found may stand in the conversation, or '
+                "come as documents.",
                 partial=self.text,
             )
-
-
-def _messages(request: ChatRequest) -> list[BaseMessage]:
-    return [_message(message) for message in request.messages]
-
-
-def _message(message: Message) -> BaseMessage:
-    if message.role == "system":
-        return SystemMessage(message.content)
-    return AIMessage(message.content) if message.role == "assistant" else HumanMessage(message.content)
 
 
 def _usage(found: UsageMetadata | None) -> Usage | None:

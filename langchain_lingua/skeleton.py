@@ -29,7 +29,9 @@ class SkeletonOfThoughtChain(SkeletonOptions):
 
     Takes what a chat model takes, or a mapping with that under "question", "input", "query", "messages" or
     "prompt", with documents (or a text) under "documents" or "context", and earlier messages under
-    "chat_history" or "history". Returns an `AIMessage` whose `usage_metadata` is the sum of all calls, and
+    "chat_history" or "history". Earlier turns go to the model as they came, tool calls and images included;
+    images and files of the question go with every call that answers it. A conversation that ends with what
+    tools found is answered for its last human message. Returns an `AIMessage` whose `usage_metadata` is the sum of all calls, and
     whose `response_metadata["lingua"]` says how the answer came about: skeleton, route and reason, points,
     citations, timings, notes, `is_complete`. Streams the text in the order of the answer.
 
@@ -102,7 +104,7 @@ class SkeletonOfThoughtChain(SkeletonOptions):
         """The answer, at its end; may be called where an event loop runs.
 
         Raises:
-            lingua_core.InputError: If the input has no question, or something that is no text.
+            lingua_core.InputError: If the input has no question, or something that is no message.
             lingua_core.AnswerError: If there is no answer; it carries what there is.
         """
         return self._call_with_config(self._invoke, input, config)
@@ -261,7 +263,7 @@ class SkeletonOfThoughtChain(SkeletonOptions):
         config: RunnableConfig,
         run_manager: RunManager,
     ) -> Any:  # noqa: ANN401  # a generator of events, to be closed
-        engine = self._engine(config, call_configs(config, run_manager))
+        engine = self._engine(config, call_configs(config, run_manager), question.attachments)
         return engine.stream(
             question.question,
             history=question.history,
@@ -276,7 +278,7 @@ class SkeletonOfThoughtChain(SkeletonOptions):
         config: RunnableConfig,
         run_manager: RunManager,
     ) -> Any:  # noqa: ANN401  # a generator of events, to be closed
-        engine = self._engine(config, call_configs(config, run_manager))
+        engine = self._engine(config, call_configs(config, run_manager), question.attachments)
         return engine.astream(
             question.question,
             history=question.history,

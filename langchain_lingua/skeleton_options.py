@@ -12,6 +12,7 @@ from pydantic import ConfigDict, PrivateAttr, SkipValidation, ValidationError, W
 from langchain_lingua.chat_model import ChatModelLLM, checked_model, retrying_of
 from langchain_lingua.compressor import LinguaCompressor
 from langchain_lingua.conversion import to_core
+from langchain_lingua.turns import Attachment
 from lingua_core import InputError, PromptCompressor, TokenCounter
 from lingua_core.carrying import wrapped_error
 from lingua_core.llms import ChatRequest, ConcurrencyLimit, RetryPolicy
@@ -109,13 +110,16 @@ class SkeletonOptions(RunnableSerializable[SkeletonInput, AIMessage]):
         return type(self)(**{**dict(self), **(update or {})})
 
     def _engine(
-        self, config: RunnableConfig, configure: Callable[[ChatRequest], RunnableConfig]
+        self,
+        config: RunnableConfig,
+        configure: Callable[[ChatRequest], RunnableConfig],
+        attachments: Sequence[Attachment] = (),
     ) -> SkeletonOfThought:
         wished = config.get("max_concurrency")
         # A limit below 1 means none to LangChain's executors; the chain's own holds.
         most = min(self.max_concurrency, wished) if wished and wished > 0 else self.max_concurrency
         return SkeletonOfThought(
-            ChatModelLLM(self.llm, configure),
+            ChatModelLLM(self.llm, configure, attachments),
             router=self.router,
             prompts=self.prompts,
             style=self.style,
