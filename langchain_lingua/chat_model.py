@@ -1,5 +1,7 @@
 """A chat model of LangChain as the language model that the core's driver calls."""
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from typing import Any, cast
@@ -16,6 +18,7 @@ from lingua_core.errors import InputError, LLMError, LLMResponseError, LLMServer
 from lingua_core.llms import ChatRequest, Chunk, Completion, FinishReason, Usage
 from lingua_core.llms.foreign_models import as_llm_error, finish_reason
 from lingua_core.llms.stop_cutting import StopCutter
+from lingua_core.skeleton.driver.transport import threaded
 
 __all__ = ["ChatModelLLM", "checked_model", "model_of", "retrying_of"]
 
@@ -29,6 +32,9 @@ class ChatModelLLM:
     What the model was given by `bind`, `with_config`, `with_fallbacks` or a rate limiter stays in force. Of a
     request, `stop` is passed on to models, `max_tokens` and `temperature` to those that declare a field of
     that name. Stop texts are cut off here as well, for models that do not know them.
+
+    A `ChatHuggingFace` over a local pipeline is called in threads: its asynchronous methods know endpoints
+    alone, and fail.
 
     Errors of `with_retry`'s types are marked as worth a retry; the driver repeats them, since LangChain's own
     retrying does not cover streams.
@@ -52,6 +58,7 @@ class ChatModelLLM:
         self._configure = configure
         self._attachments = attachments
         self._base = model_of(model)
+        self._is_synchronous = _is_local_pipeline(self._base)
         retrying = retrying_of(model)
         self._retried: Any = retrying.retry_exception_types if retrying is not None else ()
         self.name = _name(model, self._base)
@@ -69,6 +76,8 @@ class ChatModelLLM:
 
     async def acomplete(self, request: ChatRequest) -> Completion:
         """`complete` without blocking the event loop."""
+        if self._is_synchronous:
+            return await asyncio.to_thread(self.complete, request)
         reply = _Reply(self.name, request)
         config = self._configure(request)
         try:
@@ -95,6 +104,11 @@ class ChatModelLLM:
 
     async def astream(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """`stream` without blocking the event loop."""
+        if self._is_synchronous:
+            async with aclosing(cast(Any, threaded(self, request))) as found:
+                async for chunk in found:
+                    yield chunk
+            return
         reply = _Reply(self.name, request)
         try:
             chunks: Any = self._model.astream(
@@ -178,6 +192,14 @@ def retrying_of(model: Runnable[Any, Any]) -> RunnableRetry[Any, Any] | None:
             return cast("RunnableRetry[Any, Any]", inner)
         inner = cast(Any, inner).bound
     return None
+
+
+def _is_local_pipeline(base: BaseLanguageModel[Any] | None) -> bool:
+    # Whoever has made one has imported its package.
+    package: Any = sys.modules.get("langchain_huggingface")
+    if package is None or not isinstance(base, package.ChatHuggingFace):
+        return False
+    return isinstance(cast(Any, base).llm, package.HuggingFacePipeline)
 
 
 class _Reply:

@@ -31,8 +31,10 @@ class SkeletonOfThoughtChain(SkeletonOptions):
     "prompt", with documents (or a text) under "documents" or "context", and earlier messages under
     "chat_history" or "history". Earlier turns go to the model as they came, tool calls and images included;
     images and files of the question go with every call that answers it. A conversation that ends with what
-    tools found is answered for its last human message. Returns an `AIMessage` whose `usage_metadata` is the sum of all calls, and
-    whose `response_metadata["lingua"]` says how the answer came about: skeleton, route and reason, points,
+    tools found is answered for its last human message.
+
+    Returns an `AIMessage` whose `usage_metadata` is the sum of all calls, and whose
+    `response_metadata["lingua"]` says how the answer came about: skeleton, route and reason, points,
     citations, timings, notes, `is_complete`. Streams the text in the order of the answer.
 
     In traces it is one run, with a child for each call of the model: "plan_skeleton", "expand_point",
