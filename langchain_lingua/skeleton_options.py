@@ -1,20 +1,20 @@
 """The options of a Skeleton-of-Thought chain, and the core's engine that they make."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Self, cast
+from typing import Annotated, Any, Self, cast
 
 from langchain_core.documents import Document
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
-from pydantic import ConfigDict, PrivateAttr, SkipValidation, ValidationError, WithJsonSchema
+from pydantic import ConfigDict, PrivateAttr, SkipValidation, WithJsonSchema
 
 from langchain_lingua.chat_model import ChatModelLLM, checked_model, retrying_of
 from langchain_lingua.compressor import LinguaCompressor
 from langchain_lingua.conversion import to_core
 from langchain_lingua.turns import Attachment
 from lingua_core import InputError, PromptCompressor, TokenCounter
-from lingua_core.carrying import wrapped_error
+from lingua_core.carrying import CoreErrors
 from lingua_core.llms import ChatRequest, ConcurrencyLimit, RetryPolicy
 from lingua_core.skeleton import ContextMode, ContextOptions, SkeletonOfThought
 from lingua_core.skeleton.driver.options import Dependencies, OnFailure, Repeats
@@ -28,7 +28,7 @@ SkeletonInput = LanguageModelInput | Mapping[str, Any]
 _Object = WithJsonSchema({"type": "null"})
 
 
-class SkeletonOptions(RunnableSerializable[SkeletonInput, AIMessage]):
+class SkeletonOptions(CoreErrors, RunnableSerializable[SkeletonInput, AIMessage]):
     """What `SkeletonOfThoughtChain` can be told, checked; that class says what each option means."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", frozen=True)
@@ -75,17 +75,6 @@ class SkeletonOptions(RunnableSerializable[SkeletonInput, AIMessage]):
     _context_options: ContextOptions = PrivateAttr()
     _notes: tuple[str, ...] = PrivateAttr(())
     _limit: ConcurrencyLimit | None = PrivateAttr(None)
-
-    if not TYPE_CHECKING:  # type checkers read the constructor's signature off the fields
-
-        def __init__(self, **options: object) -> None:
-            try:
-                super().__init__(**options)
-            except ValidationError as error:
-                failure = wrapped_error(error.errors()) or error
-            else:
-                return
-            raise failure
 
     def model_post_init(self, context: object, /) -> None:
         """Has the core check every option; nothing is asked yet."""

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Any, Self
 
 from llama_index.core.instrumentation import (
     get_dispatcher,  # pyright: ignore[reportPrivateImportUsage]  # the documented place, a re-export
 )
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
-from pydantic import ConfigDict, Field, PrivateAttr, SkipValidation, ValidationError, WithJsonSchema
+from pydantic import ConfigDict, Field, PrivateAttr, SkipValidation, WithJsonSchema
 
 from lingua_core import (
     DEFAULT_PROTECT,
@@ -23,7 +23,7 @@ from lingua_core import (
     Segmenter,
     TokenCounter,
 )
-from lingua_core.carrying import FixedOptions, wrapped_error
+from lingua_core.carrying import CoreErrors, FixedOptions
 from llamaindex_lingua.conversion import end_event, from_core, text_positions, to_core
 from llamaindex_lingua.counting import SettingsCounter
 from llamaindex_lingua.events import CompressionStartEvent
@@ -33,7 +33,7 @@ __all__ = ["LinguaPostprocessor"]
 dispatcher = get_dispatcher(__name__)
 
 
-class LinguaPostprocessor(BaseNodePostprocessor):
+class LinguaPostprocessor(CoreErrors, BaseNodePostprocessor):
     """Cuts retrieved nodes to what matters for the question, verbatim.
 
     Returns deep copies that keep id, relationships, metadata and the retriever's score, and adds
@@ -150,17 +150,6 @@ class LinguaPostprocessor(BaseNodePostprocessor):
 
     _core: PromptCompressor = PrivateAttr()
 
-    if not TYPE_CHECKING:  # type checkers read the constructor's signature off the fields
-
-        def __init__(self, **options: object) -> None:
-            try:
-                super().__init__(**options)
-            except ValidationError as error:
-                failure = wrapped_error(error.errors()) or error
-            else:
-                return
-            raise failure
-
     def model_post_init(self, context: object, /) -> None:
         """Builds the core's compressor, and has it check every option."""
         self._core = PromptCompressor(
@@ -179,6 +168,11 @@ class LinguaPostprocessor(BaseNodePostprocessor):
         )
         # Without documents no model runs, but the budget and the order are checked.
         self._core.compress([], "?", **self._fixed())
+
+    @property
+    def core(self) -> PromptCompressor:
+        """The core's compressor that does the work; knows nothing of the budget."""
+        return self._core
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy built anew, so that updated options are checked and take effect.

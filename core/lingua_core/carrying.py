@@ -1,14 +1,14 @@
-"""What both adapters share: what they hang on documents, their fixed options, and unwrapping errors."""
+"""What both adapters share: what they hang on documents, their fixed options, and how they refuse options."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from lingua_core.compression import Order
 from lingua_core.errors import LinguaError
 from lingua_core.results import CompressedDocument, CompressionResult
 
-__all__ = ["FixedOptions", "bookkeeping", "copied", "wrapped_error"]
+__all__ = ["CoreErrors", "FixedOptions", "bookkeeping", "copied"]
 
 Key = TypeVar("Key")
 
@@ -23,10 +23,23 @@ class FixedOptions(TypedDict):
     order: Order
 
 
-def wrapped_error(details: Iterable[Mapping[str, Any]]) -> LinguaError | None:
-    """The core's own error, if pydantic wrapped one; `details` are its `ValidationError.errors()`."""
-    causes = (detail.get("ctx", {}).get("error") for detail in details)
-    return next((cause for cause in causes if isinstance(cause, LinguaError)), None)
+class CoreErrors:
+    """A base of pydantic models, named before pydantic's own: the core's errors are raised as they are.
+
+    pydantic wraps every `ValueError` of a model's checks, and what the core says of options is one. (The core
+    itself does without pydantic; both frameworks bring it.)
+    """
+
+    if not TYPE_CHECKING:  # type checkers read the constructor's signature off the fields
+
+        def __init__(self, **options: object) -> None:
+            try:
+                super().__init__(**options)
+            except ValueError as error:
+                failure = _wrapped(error) or error
+            else:
+                return
+            raise failure
 
 
 def bookkeeping(result: CompressionResult, kept: CompressedDocument) -> dict[str, Any]:
@@ -54,3 +67,9 @@ def _copied(value: Any) -> Any:  # noqa: ANN401  # metadata may hold anything
     except Exception:
         # Whatever copying raises, the value itself still is what the caller attached.
         return value
+
+
+def _wrapped(error: Any) -> LinguaError | None:  # noqa: ANN401  # pydantic's ValidationError, or not
+    details: list[Mapping[str, Any]] = error.errors() if hasattr(error, "errors") else []
+    causes = (detail.get("ctx", {}).get("error") for detail in details)
+    return next((cause for cause in causes if isinstance(cause, LinguaError)), None)

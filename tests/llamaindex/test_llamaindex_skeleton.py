@@ -17,7 +17,7 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import ImageNode, MetadataMode, NodeWithScore, QueryBundle, TextNode
 from llama_index.core.tools import QueryEngineTool
 
-from lingua_core import InputError
+from lingua_core import InputError, PromptCompressor
 from lingua_core.errors import AnswerError
 from lingua_core.llms import RetryPolicy
 from llamaindex_lingua import LinguaPostprocessor, SkeletonQueryEngine, SkeletonSynthesizer
@@ -191,6 +191,18 @@ def test_postprocessors_of_the_engine_are_applied() -> None:
     )
     found = engine.retrieve(QueryBundle("When does the bakery open?"))
     assert [scored.node.node_id for scored in found] == ["bakery"]
+
+
+def test_the_core_of_a_postprocessor_cuts_nodes_for_each_call() -> None:
+    postprocessor = LinguaPostprocessor(method="lexical")
+    long = [
+        NodeWithScore(node=TextNode(text=f"Item {i} costs {i} crowns. " * 20, id_=str(i))) for i in range(10)
+    ]
+    found = [
+        account(synthesizer(compressor=compressor, contexts="per-point").synthesize(QUESTION, long))
+        for compressor in (postprocessor.core, PromptCompressor("lexical"), None)
+    ]
+    assert found[0] == found[1] != found[2]
 
 
 def test_it_is_a_tool_for_agents() -> None:
