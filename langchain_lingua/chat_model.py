@@ -30,8 +30,8 @@ class ChatModelLLM:
     """A `lingua_core.llms.LLM` that calls a chat model through its public, traced methods.
 
     What the model was given by `bind`, `with_config`, `with_fallbacks` or a rate limiter stays in force. Of a
-    request, `stop` is passed on to models, `max_tokens` and `temperature` to those that declare a field of
-    that name. Stop texts are cut off here as well, for models that do not know them.
+    request, `stop` is passed on to models, `max_tokens`, `temperature` and `seed` to those that declare a
+    field of that name. Stop texts are cut off here as well, for models that do not know them.
 
     A `ChatHuggingFace` over a local pipeline is called in threads: its asynchronous methods know endpoints
     alone, and fail.
@@ -134,7 +134,7 @@ class ChatModelLLM:
         if self._base is None:  # what is no model, say a function, may take nothing but its input
             return {}
         options: dict[str, Any] = {"stop": list(request.stop)} if request.stop else {}
-        for option in ("max_tokens", "temperature"):
+        for option in ("max_tokens", "temperature", "seed"):
             value = getattr(request, option)
             if value is not None and self.declares(option):
                 options[option] = value

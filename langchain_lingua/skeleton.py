@@ -68,11 +68,13 @@ class SkeletonOfThoughtChain(SkeletonOptions):
         max_tokens_per_point: The same of each point.
         skeleton_max_tokens: The same of a skeleton.
         temperature: Of all calls; None for the model's own.
+        seed: Of all calls, for models with a field `seed`; and of the waits between attempts.
         stop: Ends points and direct answers.
         points_per_request: Points that one call writes.
         dependencies: "none", "infer" (a conclusion waits for the others) or "model".
         early_launch: Whether points are launched before the skeleton is complete.
         on_failure: What becomes of points that fail for good: "fallback", "mark" or "raise".
+        failure_mark: What "mark" writes.
         max_attempts: Of each call, if errors are of those that pass; None for the model's `with_retry`, or 4.
         idle_seconds: How long a call may send nothing.
         point_deadline: Seconds for each call that writes points.

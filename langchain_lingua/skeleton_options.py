@@ -53,11 +53,13 @@ class SkeletonOptions(CoreErrors, RunnableSerializable[SkeletonInput, AIMessage]
     max_tokens_per_point: SkipValidation[int | None] = 256
     skeleton_max_tokens: SkipValidation[int] = 512
     temperature: SkipValidation[float | None] = None
+    seed: SkipValidation[int | None] = None
     stop: SkipValidation[Sequence[str]] = ()
     points_per_request: SkipValidation[int] = 1
     dependencies: SkipValidation[Dependencies] = "none"
     early_launch: SkipValidation[bool] = True
     on_failure: SkipValidation[OnFailure] = "fallback"
+    failure_mark: SkipValidation[str] = "[This point could not be written.]"
     max_attempts: SkipValidation[int | None] = None
     idle_seconds: SkipValidation[float | None] = 120.0
     point_deadline: SkipValidation[float | None] = None
@@ -119,11 +121,13 @@ class SkeletonOptions(CoreErrors, RunnableSerializable[SkeletonInput, AIMessage]
             max_tokens_per_point=self.max_tokens_per_point,
             skeleton_max_tokens=self.skeleton_max_tokens,
             temperature=self.temperature,
+            seed=self.seed,
             stop=self.stop,
             points_per_request=self.points_per_request,
             dependencies=self.dependencies,
             early_launch=self.early_launch,
             on_failure=self.on_failure,
+            failure_mark=self.failure_mark,
             retry=self._retry(),
             idle_seconds=self.idle_seconds,
             point_deadline=self.point_deadline,

@@ -81,16 +81,19 @@ class SkeletonSynthesizer(BaseSynthesizer):
         max_tokens_per_point: The same of each point.
         skeleton_max_tokens: The same of a skeleton.
         temperature: Of all calls; None for the LLM's own.
+        seed: Of all calls, for LLMs with a field `seed`; and of the waits between attempts.
         stop: Ends points and direct answers.
         points_per_request: Points that one call writes.
         dependencies: "none", "infer" (a conclusion waits for the others) or "model".
         early_launch: Whether points are launched before the skeleton is complete.
         on_failure: What becomes of points that fail for good: "fallback", "mark" or "raise".
+        failure_mark: What "mark" writes.
         retry: When failed calls are repeated, beside what the LLM itself does; None for the core's policy.
         idle_seconds: How long a call may send nothing.
         point_deadline: Seconds for each call that writes points.
         deadline: Seconds for an answer; then it is returned as it is.
         hedge: Whether a direct answer is begun with the skeleton.
+        route_alongside: Whether the skeleton is begun while the router's call ("llm") runs.
         stitch: Whether a last call writes transitions and removes repeats.
         repeats: Whether repeated sentences are kept, noted or removed.
         token_counter: Counts where the LLM does not say what it used; None for an estimate by length,
@@ -120,16 +123,19 @@ class SkeletonSynthesizer(BaseSynthesizer):
         max_tokens_per_point: int | None = 256,
         skeleton_max_tokens: int = 512,
         temperature: float | None = None,
+        seed: int | None = None,
         stop: Sequence[str] = (),
         points_per_request: int = 1,
         dependencies: Dependencies = "none",
         early_launch: bool = True,
         on_failure: OnFailure = "fallback",
+        failure_mark: str = "[This point could not be written.]",
         retry: RetryPolicy | None = None,
         idle_seconds: float | None = 120.0,
         point_deadline: float | None = None,
         deadline: float | None = None,
         hedge: bool = False,
+        route_alongside: bool = False,
         stitch: bool = False,
         repeats: Repeats = "note",
         token_counter: str | Callable[[str], int] | TokenCounter | None = None,
@@ -167,16 +173,19 @@ class SkeletonSynthesizer(BaseSynthesizer):
                 max_tokens_per_point=max_tokens_per_point,
                 skeleton_max_tokens=skeleton_max_tokens,
                 temperature=temperature,
+                seed=seed,
                 stop=stop,
                 points_per_request=points_per_request,
                 dependencies=dependencies,
                 early_launch=early_launch,
                 on_failure=on_failure,
+                failure_mark=failure_mark,
                 retry=retry,
                 idle_seconds=idle_seconds,
                 point_deadline=point_deadline,
                 deadline=deadline,
                 hedge=hedge,
+                route_alongside=route_alongside,
                 stitch=stitch,
                 repeats=repeats,
                 compressor=compressor,

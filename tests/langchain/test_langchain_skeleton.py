@@ -19,7 +19,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda, RunnablePassthrough
 
 from langchain_lingua import LinguaCompressor, SkeletonOfThoughtChain
-from lingua_core import InputError, PromptCompressor
+from lingua_core import InputError, PromptCompressor, SkeletonOfThought
 from lingua_core.errors import AnswerError, LLMRateLimitError, LLMResponseError
 from lingua_core.skeleton import ContextOptions
 from scripted_chat_model import ScriptedChatModel
@@ -270,6 +270,18 @@ def test_options_that_cannot_be_used_are_refused_at_construction(options: dict[s
         SkeletonOfThoughtChain(**{"llm": ScriptedChatModel(), **options})
 
 
+def test_every_option_of_the_core_is_an_option_here() -> None:
+    core = set(signature(SkeletonOfThought).parameters)
+    elsewhere = {"limit", "retry"}  # a config's max_concurrency, and max_attempts
+    assert core - elsewhere <= set(SkeletonOfThoughtChain.model_fields)
+
+
+def test_what_marks_a_failed_point_can_be_chosen() -> None:
+    model = ScriptedChatModel(fails=lambda p, n: KeyError("no") if title_in(p) == TITLES[1] else None)
+    message = chain(model, on_failure="mark", failure_mark="(missing)").invoke(QUESTION)
+    assert "2. **Quiet rooms**: (missing)" in message.text
+
+
 def test_a_copy_is_checked_and_takes_effect() -> None:
     step = chain(contexts="shared")
     copied = step.model_copy(update={"max_points": 2, "context_tokens": 600})
@@ -300,6 +312,14 @@ def test_limits_are_passed_to_models_that_declare_them_and_to_no_others() -> Non
     assert {given["max_tokens"] for given in options[1:]} == {50}
     assert {tuple(given["stop"]) for given in options[1:]} == {("END",)}
     assert all("temperature" not in given for given in options)
+    assert all("seed" not in given for given in options)
+
+    class Seeded(ScriptedChatModel):
+        seed: int | None = None
+
+    seeded = Seeded()
+    chain(seeded, seed=7).invoke(QUESTION)
+    assert {call["options"]["seed"] for call in seeded.calls} == {7}
 
     def function(messages: list[Any]) -> AIMessage:
         return AIMessage(DIRECT)

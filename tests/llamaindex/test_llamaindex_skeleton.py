@@ -4,6 +4,7 @@ import asyncio
 import copy
 import json
 import threading
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import ImageNode, MetadataMode, NodeWithScore, QueryBundle, TextNode
 from llama_index.core.tools import QueryEngineTool
 
-from lingua_core import InputError, PromptCompressor
+from lingua_core import InputError, PromptCompressor, SkeletonOfThought
 from lingua_core.errors import AnswerError
 from lingua_core.llms import RetryPolicy
 from llamaindex_lingua import LinguaPostprocessor, SkeletonQueryEngine, SkeletonSynthesizer
@@ -393,6 +394,16 @@ def test_a_question_that_says_nothing_is_a_value_error_and_costs_no_call(questio
 def test_options_that_cannot_be_used_are_refused_at_construction(options: dict[str, Any], match: str) -> None:
     with pytest.raises(InputError, match=match):
         SkeletonSynthesizer(**{"llm": ChatLlama(), **options})
+
+
+def test_every_option_of_the_core_is_an_option_here() -> None:
+    assert set(signature(SkeletonOfThought).parameters) <= set(signature(SkeletonSynthesizer).parameters)
+
+
+def test_what_marks_a_failed_point_can_be_chosen() -> None:
+    failing = ChatLlama(fails=lambda p, n: KeyError("no") if title_in(p) == TITLES[1] else None)
+    response = synthesizer(failing, on_failure="mark", failure_mark="(missing)").answer(QUESTION)
+    assert "2. **Quiet rooms**: (missing)" in str(response)
 
 
 def test_an_engine_refuses_what_contradicts_itself() -> None:
