@@ -69,7 +69,9 @@ async def test_langchain_from_retrieval_to_the_answer(wrap: Any) -> None:
 
     store = InMemoryVectorStore(DeterministicFakeEmbedding(size=8))
     store.add_documents([Document(LIGHTHOUSE, id="lighthouse"), Document(FERRY, id="ferry")])
-    compressor = LinguaCompressor(target_tokens=60, token_counter=lambda text: len(tokenizer.encode(text)))
+    compressor = LinguaCompressor(target_tokens=60, llm=llm)
+    assert compressor.core.token_counter.name == f"{type(llm).__name__}'s tokenizer"
+    assert compressor.core.token_counter.count([FERRY]) == [len(tokenizer.encode(FERRY))]
     prompt = ChatPromptTemplate.from_messages([("human", "{context}\n\nQuestion: {question}")])
 
     def joined(documents: Sequence[Document]) -> str:
