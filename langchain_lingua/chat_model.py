@@ -1,25 +1,24 @@
 """A chat model of LangChain as the language model that the core's driver calls."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from typing import Any, cast
 
 from langchain_core.language_models import BaseLanguageModel, LanguageModelInput
-from langchain_core.messages import (
-    AIMessage,
-    BaseMessage,
-    HumanMessage,
-    SystemMessage,
-)
+from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableWithFallbacks
 from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.runnables.retry import RunnableRetry
 
+from langchain_lingua.turns import Attachment, as_sent
 from lingua_core.errors import InputError, LLMError, LLMResponseError, LLMServerError
-from lingua_core.llms import ChatRequest, Chunk, Completion, FinishReason, Message, Usage
+from lingua_core.llms import ChatRequest, Chunk, Completion, FinishReason, Usage
 from lingua_core.llms.foreign_models import as_llm_error, finish_reason
 from lingua_core.llms.stop_cutting import StopCutter
+from lingua_core.skeleton.driver.transport import threaded
 
 __all__ = ["ChatModelLLM", "checked_model", "model_of", "retrying_of"]
 
@@ -31,8 +30,11 @@ class ChatModelLLM:
     """A `lingua_core.llms.LLM` that calls a chat model through its public, traced methods.
 
     What the model was given by `bind`, `with_config`, `with_fallbacks` or a rate limiter stays in force. Of a
-    request, `stop` is passed on to models, `max_tokens` and `temperature` to those that declare a field of
-    that name. Stop texts are cut off here as well, for models that do not know them.
+    request, `stop` is passed on to models, `max_tokens`, `temperature` and `seed` to those that declare a
+    field of that name. Stop texts are cut off here as well, for models that do not know them.
+
+    A `ChatHuggingFace` over a local pipeline is called in threads: its asynchronous methods know endpoints
+    alone, and fail.
 
     Errors of `with_retry`'s types are marked as worth a retry; the driver repeats them, since LangChain's own
     retrying does not cover streams.
@@ -40,15 +42,23 @@ class ChatModelLLM:
     Args:
         model: The chat model, or what `bind` and the like made of one.
         configure: Makes the config of one call, so that it becomes a run of the right name and parent.
+        attachments: What the question holds beside text.
     """
 
     supports_prefill = False
     supports_json_schema = False
 
-    def __init__(self, model: ChatModel, configure: Callable[[ChatRequest], RunnableConfig]) -> None:
+    def __init__(
+        self,
+        model: ChatModel,
+        configure: Callable[[ChatRequest], RunnableConfig],
+        attachments: Sequence[Attachment] = (),
+    ) -> None:
         self._model = model
         self._configure = configure
+        self._attachments = attachments
         self._base = model_of(model)
+        self._is_synchronous = _is_local_pipeline(self._base)
         retrying = retrying_of(model)
         self._retried: Any = retrying.retry_exception_types if retrying is not None else ()
         self.name = _name(model, self._base)
@@ -58,7 +68,7 @@ class ChatModelLLM:
         reply = _Reply(self.name, request)
         try:
             message = self._model.invoke(
-                _messages(request), self._configure(request), **self._options(request)
+                self._messages(request), self._configure(request), **self._options(request)
             )
             return reply.whole(message)
         except Exception as error:
@@ -66,10 +76,12 @@ class ChatModelLLM:
 
     async def acomplete(self, request: ChatRequest) -> Completion:
         """`complete` without blocking the event loop."""
+        if self._is_synchronous:
+            return await asyncio.to_thread(self.complete, request)
         reply = _Reply(self.name, request)
         config = self._configure(request)
         try:
-            message = await self._model.ainvoke(_messages(request), config, **self._options(request))
+            message = await self._model.ainvoke(self._messages(request), config, **self._options(request))
             return reply.whole(message)
         except Exception as error:
             raise self._error(error, reply.text) from error
@@ -79,7 +91,7 @@ class ChatModelLLM:
         reply = _Reply(self.name, request)
         try:
             chunks: Any = self._model.stream(
-                _messages(request), self._configure(request), **self._options(request)
+                self._messages(request), self._configure(request), **self._options(request)
             )
             with closing(chunks):
                 for message in chunks:
@@ -92,10 +104,15 @@ class ChatModelLLM:
 
     async def astream(self, request: ChatRequest) -> AsyncIterator[Chunk]:
         """`stream` without blocking the event loop."""
+        if self._is_synchronous:
+            async with aclosing(cast(Any, threaded(self, request))) as found:
+                async for chunk in found:
+                    yield chunk
+            return
         reply = _Reply(self.name, request)
         try:
             chunks: Any = self._model.astream(
-                _messages(request), self._configure(request), **self._options(request)
+                self._messages(request), self._configure(request), **self._options(request)
             )
             async with aclosing(chunks):
                 async for message in chunks:
@@ -110,11 +127,14 @@ class ChatModelLLM:
         """Whether the model has a field of that name, and hence takes it with a call."""
         return self._base is not None and option in type(self._base).model_fields
 
+    def _messages(self, request: ChatRequest) -> list[BaseMessage]:
+        return as_sent(request, self._attachments)
+
     def _options(self, request: ChatRequest) -> Mapping[str, Any]:
         if self._base is None:  # what is no model, say a function, may take nothing but its input
             return {}
         options: dict[str, Any] = {"stop": list(request.stop)} if request.stop else {}
-        for option in ("max_tokens", "temperature"):
+        for option in ("max_tokens", "temperature", "seed"):
             value = getattr(request, option)
             if value is not None and self.declares(option):
                 options[option] = value
@@ -174,6 +194,14 @@ def retrying_of(model: Runnable[Any, Any]) -> RunnableRetry[Any, Any] | None:
     return None
 
 
+def _is_local_pipeline(base: BaseLanguageModel[Any] | None) -> bool:
+    # Whoever has made one has imported its package.
+    package: Any = sys.modules.get("langchain_huggingface")
+    if package is None or not isinstance(base, package.ChatHuggingFace):
+        return False
+    return isinstance(cast(Any, base).llm, package.HuggingFacePipeline)
+
+
 class _Reply:
     """One reply, gathered: its text so far, its usage, why it ended."""
 
@@ -230,20 +258,11 @@ class _Reply:
         if calls:
             raise LLMResponseError(
                 f"{self._name} called the tool {calls[0].get('name')!r} instead of answering. An answer by "
-                "way of a skeleton is text: pass the model without bind_tools, and what tools found as "
-                "documents.",
+                "way of a skeleton is text: pass the model without bind_tools, or with "
+                'bind_tools(tools, tool_choice="none"); what tools found may stand in the conversation, or '
+                "come as documents.",
                 partial=self.text,
             )
-
-
-def _messages(request: ChatRequest) -> list[BaseMessage]:
-    return [_message(message) for message in request.messages]
-
-
-def _message(message: Message) -> BaseMessage:
-    if message.role == "system":
-        return SystemMessage(message.content)
-    return AIMessage(message.content) if message.role == "assistant" else HumanMessage(message.content)
 
 
 def _usage(found: UsageMetadata | None) -> Usage | None:

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypedDict
+from typing import Annotated, Any, Self, TypedDict
 
 from langchain_core.callbacks import Callbacks, adispatch_custom_event, dispatch_custom_event
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.load.serializable import Serializable
 from langchain_core.runnables import RunnableConfig, RunnableLambda
-from pydantic import ConfigDict, PrivateAttr, SkipValidation, ValidationError, WithJsonSchema
+from pydantic import ConfigDict, PrivateAttr, SkipValidation, WithJsonSchema
 
 from langchain_lingua.conversion import from_core, in_place, to_core
 from langchain_lingua.counting import counter_of
@@ -26,7 +26,7 @@ from lingua_core import (
     Segmenter,
     TokenCounter,
 )
-from lingua_core.carrying import FixedOptions, wrapped_error
+from lingua_core.carrying import CoreErrors, FixedOptions
 from lingua_core.removed.store import RemovedStore
 
 __all__ = ["EVENT_NAME", "RUN_NAME", "LinguaCompressor"]
@@ -40,7 +40,7 @@ class _Retrieved(TypedDict):
     query: str
 
 
-class LinguaCompressor(BaseDocumentCompressor, Serializable):
+class LinguaCompressor(CoreErrors, BaseDocumentCompressor, Serializable):
     """Cuts retrieved documents to what matters for the question, verbatim.
 
     Returns fresh documents with the same `id` and a deep copy of the metadata, to which it adds, under
@@ -139,17 +139,6 @@ class LinguaCompressor(BaseDocumentCompressor, Serializable):
     keep_empty: bool = False
 
     _core: PromptCompressor = PrivateAttr()
-
-    if not TYPE_CHECKING:  # type checkers read the constructor's signature off the fields
-
-        def __init__(self, **options: object) -> None:
-            try:
-                super().__init__(**options)
-            except ValidationError as error:
-                failure = wrapped_error(error.errors()) or error
-            else:
-                return
-            raise failure
 
     def model_post_init(self, context: object, /) -> None:
         """Builds the core's compressor, and has it check every option."""

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.language_models import BaseLanguageModel
+from tokenizers import Tokenizer
 
 from lingua_core import InputError, TokenCounter, TokenCounterError
-from lingua_core.tokens import checked_count, resolve_token_counter
+from lingua_core.models.tokenization import untruncated
+from lingua_core.tokens import TokenizerCounter, checked_count, resolve_token_counter
 
 __all__ = ["ModelCounter", "counter_of"]
 
@@ -57,8 +59,9 @@ class _EmbeddedCounter:
 def counter_of(llm: BaseLanguageModel[Any]) -> TokenCounter:
     """A counter for the texts that this model will read.
 
-    A model that brings no tokenizer would count by GPT-2's, which LangChain downloads, and which counts as
-    few of today's models do. The embedded tokenizer counts instead; a warning and the counter's name say so.
+    Local models of langchain-huggingface hold a tokenizer, which counts. Any other model that brings none
+    would count by GPT-2's, which LangChain downloads, and which counts as few of today's models do. The
+    embedded tokenizer counts instead; a warning and the counter's name say so.
 
     Raises:
         InputError: If this is no language model of LangChain.
@@ -71,6 +74,8 @@ def counter_of(llm: BaseLanguageModel[Any]) -> TokenCounter:
     if not _brings_no_tokenizer(llm):
         return ModelCounter(llm)
     name = type(llm).__name__
+    if (tokenizer := _tokenizer_of_pipeline(llm)) is not None:
+        return TokenizerCounter(tokenizer, name=f"{name}'s tokenizer")
     warnings.warn(
         f"{name} has no tokenizer of its own: LangChain would download GPT-2's to count tokens. The tokens "
         "of the budget are counted by the embedded tokenizer instead. To choose, pass token_counter= instead "
@@ -85,3 +90,12 @@ def _brings_no_tokenizer(llm: BaseLanguageModel[Any]) -> bool:
     counts = ("get_num_tokens", "get_token_ids")
     inherits = all(getattr(type(llm), name) is getattr(BaseLanguageModel, name) for name in counts)
     return inherits and llm.custom_get_token_ids is None
+
+
+def _tokenizer_of_pipeline(llm: BaseLanguageModel[Any]) -> Tokenizer | None:
+    pipeline = getattr(
+        getattr(llm, "llm", llm), "pipeline", None
+    )  # ChatHuggingFace wraps HuggingFacePipeline
+    found = getattr(getattr(pipeline, "tokenizer", None), "backend_tokenizer", None)
+    # A copy, for the model's own may have to truncate.
+    return untruncated(Tokenizer.from_str(found.to_str())) if isinstance(found, Tokenizer) else None

@@ -29,8 +29,12 @@ class SkeletonOfThoughtChain(SkeletonOptions):
 
     Takes what a chat model takes, or a mapping with that under "question", "input", "query", "messages" or
     "prompt", with documents (or a text) under "documents" or "context", and earlier messages under
-    "chat_history" or "history". Returns an `AIMessage` whose `usage_metadata` is the sum of all calls, and
-    whose `response_metadata["lingua"]` says how the answer came about: skeleton, route and reason, points,
+    "chat_history" or "history". Earlier turns go to the model as they came, tool calls and images included;
+    images and files of the question go with every call that answers it. A conversation that ends with what
+    tools found is answered for its last human message.
+
+    Returns an `AIMessage` whose `usage_metadata` is the sum of all calls, and whose
+    `response_metadata["lingua"]` says how the answer came about: skeleton, route and reason, points,
     citations, timings, notes, `is_complete`. Streams the text in the order of the answer.
 
     In traces it is one run, with a child for each call of the model: "plan_skeleton", "expand_point",
@@ -64,11 +68,13 @@ class SkeletonOfThoughtChain(SkeletonOptions):
         max_tokens_per_point: The same of each point.
         skeleton_max_tokens: The same of a skeleton.
         temperature: Of all calls; None for the model's own.
+        seed: Of all calls, for models with a field `seed`; and of the waits between attempts.
         stop: Ends points and direct answers.
         points_per_request: Points that one call writes.
         dependencies: "none", "infer" (a conclusion waits for the others) or "model".
         early_launch: Whether points are launched before the skeleton is complete.
         on_failure: What becomes of points that fail for good: "fallback", "mark" or "raise".
+        failure_mark: What "mark" writes.
         max_attempts: Of each call, if errors are of those that pass; None for the model's `with_retry`, or 4.
         idle_seconds: How long a call may send nothing.
         point_deadline: Seconds for each call that writes points.
@@ -102,7 +108,7 @@ class SkeletonOfThoughtChain(SkeletonOptions):
         """The answer, at its end; may be called where an event loop runs.
 
         Raises:
-            lingua_core.InputError: If the input has no question, or something that is no text.
+            lingua_core.InputError: If the input has no question, or something that is no message.
             lingua_core.AnswerError: If there is no answer; it carries what there is.
         """
         return self._call_with_config(self._invoke, input, config)
@@ -261,7 +267,7 @@ class SkeletonOfThoughtChain(SkeletonOptions):
         config: RunnableConfig,
         run_manager: RunManager,
     ) -> Any:  # noqa: ANN401  # a generator of events, to be closed
-        engine = self._engine(config, call_configs(config, run_manager))
+        engine = self._engine(config, call_configs(config, run_manager), question.attachments)
         return engine.stream(
             question.question,
             history=question.history,
@@ -276,7 +282,7 @@ class SkeletonOfThoughtChain(SkeletonOptions):
         config: RunnableConfig,
         run_manager: RunManager,
     ) -> Any:  # noqa: ANN401  # a generator of events, to be closed
-        engine = self._engine(config, call_configs(config, run_manager))
+        engine = self._engine(config, call_configs(config, run_manager), question.attachments)
         return engine.astream(
             question.question,
             history=question.history,

@@ -1,7 +1,7 @@
 """What a Skeleton-of-Thought chain is given: a question, the conversation before, and documents."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from langchain_core.documents import Document
@@ -9,20 +9,24 @@ from langchain_core.messages import (
     AIMessage,
     BaseMessage,
     ChatMessage,
+    FunctionMessage,
     HumanMessage,
     SystemMessage,
+    ToolMessage,
 )
 from langchain_core.prompt_values import PromptValue
 
 from langchain_lingua.messages import as_messages
+from langchain_lingua.turns import Attachment, Turn, attachments_of
 from lingua_core.errors import InputError
-from lingua_core.llms import Message, Role
+from lingua_core.llms import Role
 
 __all__ = ["Asked", "asked"]
 
 _QUESTION_KEYS = ("question", "input", "query", "messages", "prompt")
 _DOCUMENTS_KEYS = ("documents", "context")
 _HISTORY_KEYS = ("chat_history", "history")
+_TOOL_RESULTS = (ToolMessage, FunctionMessage)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +34,16 @@ class Asked:
     """One question.
 
     Attributes:
-        question: The last turn, the user's.
-        history: The turns before.
+        question: The text of the last turn, the user's.
+        attachments: What else that turn holds.
+        history: The turns before; and that turn with what tools found for it, if these end the conversation.
         documents: What to answer from; None if nothing was said of documents.
         context: What to answer from, as one text.
     """
 
     question: str
-    history: tuple[Message, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    history: tuple[Turn, ...] = ()
     documents: tuple[Document, ...] | None = None
     context: str = ""
 
@@ -50,11 +56,10 @@ def asked(given: object) -> Asked:
     under "chat_history" or "history".
 
     Raises:
-        InputError: If there is no question, or something that is no text or no document.
+        InputError: If there is no question, or something that is no message or no document.
     """
     if not isinstance(given, Mapping):
-        question, history = _conversation(_turns(given))
-        return Asked(question=question, history=history)
+        return _conversation(_turns(given))
     values = cast("Mapping[str, Any]", given)
     prompt = _under(values, _QUESTION_KEYS)
     if prompt is None:
@@ -64,9 +69,8 @@ def asked(given: object) -> Asked:
         )
     earlier = _under(values, _HISTORY_KEYS)
     turns = [*(_turns(earlier) if earlier is not None else ()), *_turns(prompt)]
-    question, history = _conversation(turns)
     documents, context = _sources(_under(values, _DOCUMENTS_KEYS))
-    return Asked(question=question, history=history, documents=documents, context=context)
+    return replace(_conversation(turns), documents=documents, context=context)
 
 
 def _under(values: Mapping[str, Any], keys: Sequence[str]) -> Any:  # noqa: ANN401  # a chain's values
@@ -96,19 +100,27 @@ def _turns(given: object) -> list[BaseMessage]:
     return as_messages(cast("Sequence[Any] | PromptValue", given), what="conversation")
 
 
-def _conversation(turns: Sequence[BaseMessage]) -> tuple[str, tuple[Message, ...]]:
-    said = [Message(_role(turn), _text(turn)) for turn in turns]
-    last = len(said)
+def _conversation(turns: Sequence[BaseMessage]) -> Asked:
+    history = [Turn(_role(turn), str(turn.text), turn) for turn in turns]
+    end = len(turns)
+    if turns and isinstance(turns[-1], _TOOL_RESULTS):
+        # The question is what the human said before an agent called its tools.
+        end = max((i for i, turn in enumerate(history, start=1) if turn.role == "user"), default=0)
+    start = end
     # Several human messages in a row are one turn: prompts often hold the context in one of its own.
-    while last and said[last - 1].role == "user":
-        last -= 1
-    question = "\n\n".join(message.content for message in said[last:] if message.content.strip())
+    while start and history[start - 1].role == "user":
+        start -= 1
+    question = "\n\n".join(turn.content for turn in history[start:end] if turn.content.strip())
     if not question:
         raise InputError(
-            "The conversation must end with a human message that says something; got "
+            "The conversation must end with a human message that says something, or with what tools found "
+            "for one; got "
             + (f"{turns[-1].type!r} last: {turns[-1].text!r:.60}." if turns else "no message at all.")
         )
-    return question, tuple(said[:last])
+    if end < len(turns):
+        return Asked(question=question, history=tuple(history))
+    attachments = [block for turn in turns[start:end] for block in attachments_of(turn)]
+    return Asked(question=question, attachments=tuple(attachments), history=tuple(history[:start]))
 
 
 def _role(turn: BaseMessage) -> Role:
@@ -117,26 +129,9 @@ def _role(turn: BaseMessage) -> Role:
         return "user"
     if isinstance(turn, SystemMessage) or role in ("system", "developer"):
         return "system"
-    if isinstance(turn, AIMessage) and turn.tool_calls:
-        raise InputError(
-            f"The conversation holds a call of the tool {turn.tool_calls[0]['name']!r}. An answer by way of "
-            "a skeleton is written from text: leave tool calls out, and pass their results as documents."
-        )
-    if isinstance(turn, AIMessage) or role == "assistant":
+    if isinstance(turn, (AIMessage, *_TOOL_RESULTS)) or role == "assistant":
         return "assistant"
     raise InputError(
-        f"The conversation holds a message of type {turn.type!r}; human, ai and system messages can be "
-        "answered. Pass results of tools as documents."
+        f"The conversation holds a message of type {turn.type!r}; human, ai, tool and system messages can be "
+        "answered."
     )
-
-
-def _text(turn: BaseMessage) -> str:
-    content = cast("str | list[str | dict[str, Any]]", turn.content)
-    if not isinstance(content, str) and isinstance(turn, HumanMessage):
-        other = [block for block in content if not isinstance(block, str) and block.get("type") != "text"]
-        if other:
-            raise InputError(
-                f"A human message holds a block of type {other[0].get('type')!r}; points are written from "
-                "text alone."
-            )
-    return str(turn.text)

@@ -1,19 +1,20 @@
 """The options of a Skeleton-of-Thought chain, and the core's engine that they make."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Self, cast
+from typing import Annotated, Any, Self, cast
 
 from langchain_core.documents import Document
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableSerializable
-from pydantic import ConfigDict, PrivateAttr, SkipValidation, ValidationError, WithJsonSchema
+from pydantic import ConfigDict, PrivateAttr, SkipValidation, WithJsonSchema
 
 from langchain_lingua.chat_model import ChatModelLLM, checked_model, retrying_of
 from langchain_lingua.compressor import LinguaCompressor
 from langchain_lingua.conversion import to_core
+from langchain_lingua.turns import Attachment
 from lingua_core import InputError, PromptCompressor, TokenCounter
-from lingua_core.carrying import wrapped_error
+from lingua_core.carrying import CoreErrors
 from lingua_core.llms import ChatRequest, ConcurrencyLimit, RetryPolicy
 from lingua_core.skeleton import ContextMode, ContextOptions, SkeletonOfThought
 from lingua_core.skeleton.driver.options import Dependencies, OnFailure, Repeats
@@ -27,7 +28,7 @@ SkeletonInput = LanguageModelInput | Mapping[str, Any]
 _Object = WithJsonSchema({"type": "null"})
 
 
-class SkeletonOptions(RunnableSerializable[SkeletonInput, AIMessage]):
+class SkeletonOptions(CoreErrors, RunnableSerializable[SkeletonInput, AIMessage]):
     """What `SkeletonOfThoughtChain` can be told, checked; that class says what each option means."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", frozen=True)
@@ -52,11 +53,13 @@ class SkeletonOptions(RunnableSerializable[SkeletonInput, AIMessage]):
     max_tokens_per_point: SkipValidation[int | None] = 256
     skeleton_max_tokens: SkipValidation[int] = 512
     temperature: SkipValidation[float | None] = None
+    seed: SkipValidation[int | None] = None
     stop: SkipValidation[Sequence[str]] = ()
     points_per_request: SkipValidation[int] = 1
     dependencies: SkipValidation[Dependencies] = "none"
     early_launch: SkipValidation[bool] = True
     on_failure: SkipValidation[OnFailure] = "fallback"
+    failure_mark: SkipValidation[str] = "[This point could not be written.]"
     max_attempts: SkipValidation[int | None] = None
     idle_seconds: SkipValidation[float | None] = 120.0
     point_deadline: SkipValidation[float | None] = None
@@ -74,17 +77,6 @@ class SkeletonOptions(RunnableSerializable[SkeletonInput, AIMessage]):
     _context_options: ContextOptions = PrivateAttr()
     _notes: tuple[str, ...] = PrivateAttr(())
     _limit: ConcurrencyLimit | None = PrivateAttr(None)
-
-    if not TYPE_CHECKING:  # type checkers read the constructor's signature off the fields
-
-        def __init__(self, **options: object) -> None:
-            try:
-                super().__init__(**options)
-            except ValidationError as error:
-                failure = wrapped_error(error.errors()) or error
-            else:
-                return
-            raise failure
 
     def model_post_init(self, context: object, /) -> None:
         """Has the core check every option; nothing is asked yet."""
@@ -109,13 +101,16 @@ class SkeletonOptions(RunnableSerializable[SkeletonInput, AIMessage]):
         return type(self)(**{**dict(self), **(update or {})})
 
     def _engine(
-        self, config: RunnableConfig, configure: Callable[[ChatRequest], RunnableConfig]
+        self,
+        config: RunnableConfig,
+        configure: Callable[[ChatRequest], RunnableConfig],
+        attachments: Sequence[Attachment] = (),
     ) -> SkeletonOfThought:
         wished = config.get("max_concurrency")
         # A limit below 1 means none to LangChain's executors; the chain's own holds.
         most = min(self.max_concurrency, wished) if wished and wished > 0 else self.max_concurrency
         return SkeletonOfThought(
-            ChatModelLLM(self.llm, configure),
+            ChatModelLLM(self.llm, configure, attachments),
             router=self.router,
             prompts=self.prompts,
             style=self.style,
@@ -126,11 +121,13 @@ class SkeletonOptions(RunnableSerializable[SkeletonInput, AIMessage]):
             max_tokens_per_point=self.max_tokens_per_point,
             skeleton_max_tokens=self.skeleton_max_tokens,
             temperature=self.temperature,
+            seed=self.seed,
             stop=self.stop,
             points_per_request=self.points_per_request,
             dependencies=self.dependencies,
             early_launch=self.early_launch,
             on_failure=self.on_failure,
+            failure_mark=self.failure_mark,
             retry=self._retry(),
             idle_seconds=self.idle_seconds,
             point_deadline=self.point_deadline,

@@ -28,8 +28,8 @@ class LlamaIndexLLM:
 
     Chat models are sent messages, others the prompt that their `messages_to_prompt` makes of them; a
     `system_prompt` of the LLM's own stands first. Its rate limiter, retries, callbacks and events are as
-    ever. Of a request, `max_tokens` and `temperature` are passed to LLMs that declare a field of that name;
-    stop texts are cut off here. LLMs that cannot stream are called whole.
+    ever. Of a request, `max_tokens`, `temperature` and `seed` are passed to LLMs that declare a field of that
+    name; stop texts are cut off here. LLMs that cannot stream are called whole.
 
     A `CustomLLM` that has only synchronous methods is called in threads: its asynchronous ones would hold up
     the event loop, and write one point after another.
@@ -154,7 +154,11 @@ class LlamaIndexLLM:
         return str(cast(Any, self._llm).messages_to_prompt(self._messages(request)))
 
     def _options(self, request: ChatRequest) -> Mapping[str, Any]:
-        given = {"max_tokens": request.max_tokens, "temperature": request.temperature}
+        given = {
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "seed": request.seed,
+        }
         return {name: value for name, value in given.items() if value is not None and self.declares(name)}
 
     def _error(self, error: Exception, partial: str) -> LLMError:

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Any, Self
 
 from llama_index.core.instrumentation import (
     get_dispatcher,  # pyright: ignore[reportPrivateImportUsage]  # the documented place, a re-export
 )
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import NodeWithScore, QueryBundle
-from pydantic import ConfigDict, Field, PrivateAttr, SkipValidation, ValidationError, WithJsonSchema
+from pydantic import ConfigDict, Field, PrivateAttr, SkipValidation, WithJsonSchema
 
 from lingua_core import (
     DEFAULT_PROTECT,
@@ -24,7 +24,7 @@ from lingua_core import (
     Segmenter,
     TokenCounter,
 )
-from lingua_core.carrying import FixedOptions, wrapped_error
+from lingua_core.carrying import CoreErrors, FixedOptions
 from lingua_core.removed.store import RemovedStore
 from llamaindex_lingua.conversion import end_event, from_core, text_positions, to_core
 from llamaindex_lingua.counting import SettingsCounter
@@ -35,7 +35,7 @@ __all__ = ["LinguaPostprocessor"]
 dispatcher = get_dispatcher(__name__)
 
 
-class LinguaPostprocessor(BaseNodePostprocessor):
+class LinguaPostprocessor(CoreErrors, BaseNodePostprocessor):
     """Cuts retrieved nodes to what matters for the question, verbatim.
 
     Returns deep copies that keep id, relationships, metadata and the retriever's score, and adds
@@ -55,9 +55,10 @@ class LinguaPostprocessor(BaseNodePostprocessor):
 
     # The core checks its own options, with messages that say what to do; pydantic would coerce
     # ("0.5" to 0.5) or answer with one line for each member of a union. Each field is frozen by
-    # itself, because query engines set `callback_manager` on their postprocessors.
+    # itself, because query engines set `callback_manager` on their postprocessors; and defaults have
+    # their names, for without type checkers take the fields for required.
     method: SkipValidation[Method] = Field(
-        "extract",
+        default="extract",
         frozen=True,
         description='"extract" (the embedded model) or "lexical" (BM25, no model) keep sentences; '
         '"llmlingua", "longllmlingua", "llmlingua2" and "selective-context" keep words or phrases, with '
@@ -65,7 +66,7 @@ class LinguaPostprocessor(BaseNodePostprocessor):
     )
     model: Annotated[SkipValidation[ModelSource | None], WithJsonSchema({"type": ["string", "null"]})] = (
         Field(
-            None,
+            default=None,
             frozen=True,
             description="None, a folder with a model or its name on the Hugging Face hub, a "
             "lingua_core.scorers.Scorer, or a pair of a loaded model and its tokenizer.",
@@ -75,18 +76,18 @@ class LinguaPostprocessor(BaseNodePostprocessor):
         SkipValidation[PruningOptions | Mapping[str, Any] | None],
         WithJsonSchema({"type": ["object", "null"]}),
     ] = Field(
-        None,
+        default=None,
         frozen=True,
         description="Of the methods that keep words: a mapping of PruningOptions' names to values.",
     )
     device: SkipValidation[str] = Field(
-        "auto", frozen=True, description='"auto", "cpu", "cuda" or another of torch\'s.'
+        default="auto", frozen=True, description='"auto", "cpu", "cuda" or another of torch\'s.'
     )
     token_counter: Annotated[
         SkipValidation[str | Callable[[str], int] | TokenCounter | None],
         WithJsonSchema({"type": ["string", "null"]}),
     ] = Field(
-        None,
+        default=None,
         frozen=True,
         description="How the reading model counts: None for the embedded tokenizer, the name of a tiktoken "
         'encoding or Hugging Face tokenizer, a function from text to int, or "settings" for what '
@@ -95,51 +96,55 @@ class LinguaPostprocessor(BaseNodePostprocessor):
     protect: Annotated[
         SkipValidation[Collection[str | re.Pattern[str]]],
         WithJsonSchema({"type": "array", "items": {"type": "string"}}),
-    ] = Field(DEFAULT_PROTECT, frozen=True, description="Kinds and patterns of what is never cut in half.")
+    ] = Field(
+        default=DEFAULT_PROTECT, frozen=True, description="Kinds and patterns of what is never cut in half."
+    )
     always_keep: Annotated[
         SkipValidation[Sequence[str | re.Pattern[str]]],
         WithJsonSchema({"type": "array", "items": {"type": "string"}}),
-    ] = Field((), frozen=True, description="Patterns; a segment with a match is kept whatever its score.")
+    ] = Field(
+        default=(), frozen=True, description="Patterns; a segment with a match is kept whatever its score."
+    )
     keep_headings: SkipValidation[bool] = Field(
-        True, frozen=True, description="Keep what introduces a kept segment with it."
+        default=True, frozen=True, description="Keep what introduces a kept segment with it."
     )
     segmenter: Annotated[SkipValidation[Segmenter | None], WithJsonSchema({"type": "null"})] = Field(
-        None, frozen=True, description="Cuts text into segments; None for the core's."
+        default=None, frozen=True, description="Cuts text into segments; None for the core's."
     )
     separator: str | None = Field(
-        None,
+        default=None,
         frozen=True,
         description="Joins the kept pieces of a node; None for a line break between sentences, and for words "
         "the white space that stands before each.",
     )
     document_separator: str = Field(
-        "\n\n",
+        default="\n\n",
         frozen=True,
         description="What will join the nodes in the prompt; its tokens count for the budget.",
     )
     threads: SkipValidation[int | None] = Field(
-        None,
+        default=None,
         frozen=True,
         description="How many windows of text are scored at once; None for all usable cores.",
     )
     target_tokens: SkipValidation[int | None] = Field(
-        None, frozen=True, description="The most tokens that all compressed nodes have together."
+        default=None, frozen=True, description="The most tokens that all compressed nodes have together."
     )
     rate: SkipValidation[float | None] = Field(
-        None,
+        default=None,
         frozen=True,
         description="The fraction of tokens to keep. At most one of target_tokens, rate and threshold.",
     )
     threshold: SkipValidation[float | None] = Field(
-        None, frozen=True, description="Keep every segment that scores at least this."
+        default=None, frozen=True, description="Keep every segment that scores at least this."
     )
     instruction: SkipValidation[str] = Field(
-        "",
+        default="",
         frozen=True,
         description="What the reading model is told to do, for methods that read the whole prompt.",
     )
     order: SkipValidation[Order] = Field(
-        "original",
+        default="original",
         frozen=True,
         description='"original", "relevance" for the most relevant node first, or "ends" for the most '
         "relevant ones at both ends.",
@@ -148,36 +153,25 @@ class LinguaPostprocessor(BaseNodePostprocessor):
         SkipValidation[bool | RemovalNoteOptions | Mapping[str, Any]],
         WithJsonSchema({"type": ["boolean", "object"]}),
     ] = Field(
-        False,
+        default=False,
         frozen=True,
         description="Whether prompts say what was removed: by the metadata key removal_note of the "
         "last node, or of each; its text counts towards the budget. True, RemovalNoteOptions, or the same as "
         "a mapping.",
     )
     removed_store: Annotated[SkipValidation[RemovedStore | None], WithJsonSchema({"type": "null"})] = Field(
-        None,
+        default=None,
         frozen=True,
         description="Where what was removed is kept, such as a lingua_core.removed.SQLiteStore; "
         "get_removed_tool gives it to an agent.",
     )
     title_key: str | None = Field(
-        "title",
+        default="title",
         frozen=True,
         description="Metadata key whose value is the node's title, used for scoring; None for no titles.",
     )
 
     _core: PromptCompressor = PrivateAttr()
-
-    if not TYPE_CHECKING:  # type checkers read the constructor's signature off the fields
-
-        def __init__(self, **options: object) -> None:
-            try:
-                super().__init__(**options)
-            except ValidationError as error:
-                failure = wrapped_error(error.errors()) or error
-            else:
-                return
-            raise failure
 
     def model_post_init(self, context: object, /) -> None:
         """Builds the core's compressor, and has it check every option."""
@@ -199,6 +193,11 @@ class LinguaPostprocessor(BaseNodePostprocessor):
         )
         # Without documents no model runs, but the budget and the order are checked.
         self._core.compress([], "?", **self._fixed())
+
+    @property
+    def core(self) -> PromptCompressor:
+        """The core's compressor that does the work; knows nothing of the budget."""
+        return self._core
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy built anew, so that updated options are checked and take effect.

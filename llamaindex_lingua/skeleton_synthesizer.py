@@ -1,8 +1,8 @@
 """`SkeletonSynthesizer`: the core's Skeleton-of-Thought as LlamaIndex's response synthesizer."""
 
 import contextvars
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 from llama_index.core import Settings
@@ -20,7 +20,7 @@ from llama_index.core.instrumentation.events.synthesis import SynthesizeEndEvent
 from llama_index.core.llms import LLM
 from llama_index.core.prompts.mixin import PromptDictType
 from llama_index.core.response_synthesizers import BaseSynthesizer
-from llama_index.core.schema import NodeWithScore, QueryBundle, QueryType
+from llama_index.core.schema import NodeWithScore, QueryType
 from llama_index.core.types import RESPONSE_TEXT_TYPE
 
 from lingua_core import InputError, PromptCompressor, TokenCounter
@@ -67,7 +67,8 @@ class SkeletonSynthesizer(BaseSynthesizer):
         streaming: Whether responses are streamed, in the order of the answer.
         router: Decides whether there is to be a skeleton: "auto", without a call; "llm"; "always"; "never";
             or a `lingua_core` router.
-        compressor: Cuts nodes for each call; None for the embedded extractor.
+        compressor: Cuts nodes for each call, such as the `core` of a `LinguaPostprocessor`; None for the
+            embedded extractor.
         contexts: How nodes become contexts: "auto", "per-point", "shared", or
             `lingua_core.skeleton.ContextOptions`.
         title_key: Metadata key whose value is a node's title; None for no titles.
@@ -80,16 +81,19 @@ class SkeletonSynthesizer(BaseSynthesizer):
         max_tokens_per_point: The same of each point.
         skeleton_max_tokens: The same of a skeleton.
         temperature: Of all calls; None for the LLM's own.
+        seed: Of all calls, for LLMs with a field `seed`; and of the waits between attempts.
         stop: Ends points and direct answers.
         points_per_request: Points that one call writes.
         dependencies: "none", "infer" (a conclusion waits for the others) or "model".
         early_launch: Whether points are launched before the skeleton is complete.
         on_failure: What becomes of points that fail for good: "fallback", "mark" or "raise".
+        failure_mark: What "mark" writes.
         retry: When failed calls are repeated, beside what the LLM itself does; None for the core's policy.
         idle_seconds: How long a call may send nothing.
         point_deadline: Seconds for each call that writes points.
         deadline: Seconds for an answer; then it is returned as it is.
         hedge: Whether a direct answer is begun with the skeleton.
+        route_alongside: Whether the skeleton is begun while the router's call ("llm") runs.
         stitch: Whether a last call writes transitions and removes repeats.
         repeats: Whether repeated sentences are kept, noted or removed.
         token_counter: Counts where the LLM does not say what it used; None for an estimate by length,
@@ -119,16 +123,19 @@ class SkeletonSynthesizer(BaseSynthesizer):
         max_tokens_per_point: int | None = 256,
         skeleton_max_tokens: int = 512,
         temperature: float | None = None,
+        seed: int | None = None,
         stop: Sequence[str] = (),
         points_per_request: int = 1,
         dependencies: Dependencies = "none",
         early_launch: bool = True,
         on_failure: OnFailure = "fallback",
+        failure_mark: str = "[This point could not be written.]",
         retry: RetryPolicy | None = None,
         idle_seconds: float | None = 120.0,
         point_deadline: float | None = None,
         deadline: float | None = None,
         hedge: bool = False,
+        route_alongside: bool = False,
         stitch: bool = False,
         repeats: Repeats = "note",
         token_counter: str | Callable[[str], int] | TokenCounter | None = None,
@@ -142,7 +149,7 @@ class SkeletonSynthesizer(BaseSynthesizer):
         if compressor is not None and not isinstance(compressor, PromptCompressor):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
             raise InputError(
                 f"compressor must be a lingua_core.PromptCompressor, got {type(compressor).__name__}: "
-                f"{compressor!r:.80}. A LinguaPostprocessor goes into node_postprocessors."
+                f"{compressor!r:.80}. A LinguaPostprocessor goes into node_postprocessors, its `core` here."
             )
         self._prompts = prompts if isinstance(prompts, SkeletonPrompts) else get_prompts(prompts)
         self._title_key = title_key
@@ -166,16 +173,19 @@ class SkeletonSynthesizer(BaseSynthesizer):
                 max_tokens_per_point=max_tokens_per_point,
                 skeleton_max_tokens=skeleton_max_tokens,
                 temperature=temperature,
+                seed=seed,
                 stop=stop,
                 points_per_request=points_per_request,
                 dependencies=dependencies,
                 early_launch=early_launch,
                 on_failure=on_failure,
+                failure_mark=failure_mark,
                 retry=retry,
                 idle_seconds=idle_seconds,
                 point_deadline=point_deadline,
                 deadline=deadline,
                 hedge=hedge,
+                route_alongside=route_alongside,
                 stitch=stitch,
                 repeats=repeats,
                 compressor=compressor,
@@ -215,7 +225,9 @@ class SkeletonSynthesizer(BaseSynthesizer):
         Raises:
             lingua_core.AnswerError: If there is no answer; it carries what there is.
         """
-        return self._respond(query, nodes, additional_source_nodes or (), if_empty=self._empty)
+        if not nodes:
+            return _told(query, self._empty())
+        return self._respond(query, nodes, additional_source_nodes or ())
 
     async def asynthesize(
         self,
@@ -225,17 +237,19 @@ class SkeletonSynthesizer(BaseSynthesizer):
         **response_kwargs: Any,  # noqa: ANN401  # LlamaIndex's signature
     ) -> RESPONSE_TYPE:
         """`synthesize` in the caller's event loop."""
-        return await self._arespond(query, nodes, additional_source_nodes or (), if_empty=self._aempty)
+        if not nodes:
+            return _told(query, self._aempty())
+        return await self._arespond(query, nodes, additional_source_nodes or ())
 
     @dispatcher.span
     def answer(self, query: QueryType) -> RESPONSE_TYPE:
         """The response from the LLM alone."""
-        return self._respond(query, [], (), if_empty=None)
+        return self._respond(query)
 
     @dispatcher.span
     async def aanswer(self, query: QueryType) -> RESPONSE_TYPE:
         """`answer` in the caller's event loop."""
-        return await self._arespond(query, [], (), if_empty=None)
+        return await self._arespond(query)
 
     def get_response(
         self,
@@ -279,57 +293,47 @@ class SkeletonSynthesizer(BaseSynthesizer):
     def _respond(
         self,
         query: QueryType,
-        nodes: Sequence[NodeWithScore],
-        additional: Sequence[NodeWithScore],
-        *,
-        if_empty: Callable[[], RESPONSE_TYPE] | None,
+        nodes: Sequence[NodeWithScore] = (),
+        additional: Sequence[NodeWithScore] = (),
     ) -> RESPONSE_TYPE:
-        dispatcher.event(SynthesizeStartEvent(query=query))
-        bundle = QueryBundle(query) if isinstance(query, str) else query
-        if not nodes and if_empty is not None:
-            response = if_empty()
-        else:
-            work = Writing(bundle.query_str, nodes, additional, self._title_key)
-            with self._legacy_event(bundle) as event:
-                texts = work.run(self._engine)
-                if self._streaming:
-                    stream = in_context(texts, contextvars.copy_context())
-                    response = StreamingResponse(stream, work.source_nodes, work.metadata)
-                else:
-                    response = Response("".join(texts), work.source_nodes, work.metadata)
-                event.on_end(payload={EventPayload.RESPONSE: response})
-        dispatcher.event(SynthesizeEndEvent(query=query, response=response))
-        return response
+        with self._responding(query, nodes, additional) as one:
+            texts = one.work.run(self._engine)
+            if self._streaming:
+                stream = in_context(texts, contextvars.copy_context())
+                one.response = StreamingResponse(stream, one.work.source_nodes, one.work.metadata)
+            else:
+                one.response = Response("".join(texts), one.work.source_nodes, one.work.metadata)
+        return one.response
 
     async def _arespond(
         self,
         query: QueryType,
-        nodes: Sequence[NodeWithScore],
-        additional: Sequence[NodeWithScore],
-        *,
-        if_empty: Callable[[], RESPONSE_TYPE] | None,
+        nodes: Sequence[NodeWithScore] = (),
+        additional: Sequence[NodeWithScore] = (),
     ) -> RESPONSE_TYPE:
-        dispatcher.event(SynthesizeStartEvent(query=query))
-        bundle = QueryBundle(query) if isinstance(query, str) else query
-        if not nodes and if_empty is not None:
-            response = if_empty()
-        else:
-            work = Writing(bundle.query_str, nodes, additional, self._title_key)
-            with self._legacy_event(bundle) as event:
-                texts = work.arun(self._engine)
-                if self._streaming:
-                    stream = ain_context(texts, contextvars.copy_context())
-                    response = AsyncStreamingResponse(stream, work.source_nodes, work.metadata)
-                else:
-                    text = "".join([text async for text in texts])
-                    response = Response(text, work.source_nodes, work.metadata)
-                event.on_end(payload={EventPayload.RESPONSE: response})
-        dispatcher.event(SynthesizeEndEvent(query=query, response=response))
-        return response
+        with self._responding(query, nodes, additional) as one:
+            texts = one.work.arun(self._engine)
+            if self._streaming:
+                stream = ain_context(texts, contextvars.copy_context())
+                one.response = AsyncStreamingResponse(stream, one.work.source_nodes, one.work.metadata)
+            else:
+                text = "".join([text async for text in texts])
+                one.response = Response(text, one.work.source_nodes, one.work.metadata)
+        return one.response
 
-    def _legacy_event(self, query: QueryBundle) -> Any:  # noqa: ANN401  # a context manager of LlamaIndex
-        payload: dict[str, Any] = {EventPayload.QUERY_STR: query.query_str}
-        return self._callback_manager.event(CBEventType.SYNTHESIZE, payload=payload)
+    @contextmanager
+    def _responding(
+        self, query: QueryType, nodes: Sequence[NodeWithScore], additional: Sequence[NodeWithScore]
+    ) -> Generator["_Responding"]:
+        """What is told of a response, before and after: to instrumentation, and to legacy callbacks."""
+        dispatcher.event(SynthesizeStartEvent(query=query))
+        asked = query if isinstance(query, str) else query.query_str
+        one = _Responding(Writing(asked, nodes, additional, self._title_key))
+        payload: dict[str, Any] = {EventPayload.QUERY_STR: asked}
+        with self._callback_manager.event(CBEventType.SYNTHESIZE, payload=payload) as event:
+            yield one
+            event.on_end(payload={EventPayload.RESPONSE: one.response})
+        dispatcher.event(SynthesizeEndEvent(query=query, response=one.response))
 
     def _empty(self) -> RESPONSE_TYPE:
         if self._streaming:
@@ -343,6 +347,21 @@ class SkeletonSynthesizer(BaseSynthesizer):
         if self._streaming:
             return AsyncStreamingResponse(response_gen=texts())
         return Response(self._without_nodes)
+
+
+class _Responding:
+    """A response that is being made."""
+
+    response: RESPONSE_TYPE
+
+    def __init__(self, work: Writing) -> None:
+        self.work = work
+
+
+def _told(query: QueryType, response: RESPONSE_TYPE) -> RESPONSE_TYPE:
+    dispatcher.event(SynthesizeStartEvent(query=query))
+    dispatcher.event(SynthesizeEndEvent(query=query, response=response))
+    return response
 
 
 def _counter(

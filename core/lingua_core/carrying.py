@@ -1,8 +1,8 @@
-"""What both adapters share: what they hang on documents, their fixed options, and unwrapping errors."""
+"""What both adapters share: what they hang on documents, their fixed options, and how they refuse options."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from lingua_core.compression import Order
 from lingua_core.errors import LinguaError
@@ -10,12 +10,12 @@ from lingua_core.results import CompressedDocument, CompressionResult
 
 __all__ = [
     "NOTE_KEY",
+    "CoreErrors",
     "FixedOptions",
     "bookkeeping",
     "copied",
     "notes_by_document",
     "removed_ids",
-    "wrapped_error",
 ]
 
 NOTE_KEY = "removal_note"
@@ -34,10 +34,23 @@ class FixedOptions(TypedDict):
     order: Order
 
 
-def wrapped_error(details: Iterable[Mapping[str, Any]]) -> LinguaError | None:
-    """The core's own error, if pydantic wrapped one; `details` are its `ValidationError.errors()`."""
-    causes = (detail.get("ctx", {}).get("error") for detail in details)
-    return next((cause for cause in causes if isinstance(cause, LinguaError)), None)
+class CoreErrors:
+    """A base of pydantic models, named before pydantic's own: the core's errors are raised as they are.
+
+    pydantic wraps every `ValueError` of a model's checks, and what the core says of options is one. (The core
+    itself does without pydantic; both frameworks bring it.)
+    """
+
+    if not TYPE_CHECKING:  # type checkers read the constructor's signature off the fields
+
+        def __init__(self, **options: object) -> None:
+            try:
+                super().__init__(**options)
+            except ValueError as error:
+                failure = _wrapped(error) or error
+            else:
+                return
+            raise failure
 
 
 def bookkeeping(result: CompressionResult, kept: CompressedDocument) -> dict[str, Any]:
@@ -84,3 +97,9 @@ def _copied(value: Any) -> Any:  # noqa: ANN401  # metadata may hold anything
     except Exception:
         # Whatever copying raises, the value itself still is what the caller attached.
         return value
+
+
+def _wrapped(error: Any) -> LinguaError | None:  # noqa: ANN401  # pydantic's ValidationError, or not
+    details: list[Mapping[str, Any]] = error.errors() if hasattr(error, "errors") else []
+    causes = (detail.get("ctx", {}).get("error") for detail in details)
+    return next((cause for cause in causes if isinstance(cause, LinguaError)), None)

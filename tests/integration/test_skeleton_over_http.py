@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("langchain_core")
 pytest.importorskip("llama_index.core")
 from langchain_core.documents import Document
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from llama_index.core.schema import NodeWithScore, TextNode
 
 from fault_server import FaultServer, Record
@@ -92,6 +93,35 @@ async def test_langchain_openai_answers_over_documents(server: FaultServer, clie
     message = await chain(server, clients).ainvoke({"question": QUESTION, "documents": documents})
     assert message.text.count("[1]") == len(TITLES)
     assert [c["id"] for c in message.response_metadata["lingua"]["citations"]] == list(DOCUMENTS)
+
+
+async def test_langchain_openai_is_sent_tool_calls_and_images_as_they_came(
+    server: FaultServer, clients: dict[str, Any]
+) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    call: Any = {"name": "survey", "args": {"of": "commuters"}, "id": "1", "type": "tool_call"}
+    asked = HumanMessage([image, {"type": "text", "text": QUESTION}])
+    turns = [HumanMessage("Who?"), AIMessage("", tool_calls=[call]), ToolMessage("Many.", tool_call_id="1")]
+    step = chain(server, clients)
+    assert step.invoke([*turns, AIMessage("Many people."), asked]).text == ANSWER
+    for record in server.records:
+        _, first, called, result, said, last = record.body["messages"]
+        assert [m["role"] for m in (first, called, result, said)] == [
+            "user",
+            "assistant",
+            "tool",
+            "assistant",
+        ]
+        assert called["tool_calls"][0]["function"]["name"] == "survey"
+        assert result["tool_call_id"] == "1"
+        assert last["content"][0] == image
+        assert QUESTION in last["content"][1]["text"]
+    server.records.clear()
+    assert (await step.ainvoke([asked, *turns[1:]])).text == ANSWER
+    for record in server.records:
+        _, first, called, result, last = record.body["messages"]
+        assert (first["content"][0], result["role"]) == (image, "tool")
+        assert QUESTION in last["content"]
 
 
 def refused_once(record: Record) -> Any:

@@ -13,23 +13,25 @@ pytest.importorskip("langchain_core")
 from langchain_core.documents import Document
 from langchain_core.language_models import FakeListChatModel, GenericFakeChatModel
 from langchain_core.load import dumpd, dumps, loads
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage, SystemMessage, ToolMessage
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda, RunnablePassthrough
 
 from langchain_lingua import LinguaCompressor, SkeletonOfThoughtChain
-from lingua_core import InputError, PromptCompressor
+from lingua_core import InputError, PromptCompressor, SkeletonOfThought
 from lingua_core.errors import AnswerError, LLMRateLimitError, LLMResponseError
 from lingua_core.skeleton import ContextOptions
 from scripted_chat_model import ScriptedChatModel
-from skeleton_script import ANSWER, DIRECT, QUESTION, TITLES, is_skeleton, title_in
+from skeleton_script import ANSWER, DIRECT, QUESTION, TITLES, cited, is_skeleton, title_in
 
 DOCUMENTS = [
     Document("Commuting costs an hour a day. Nobody misses it.", id="commute", metadata={"title": "Ways"}),
     Document("Lonely people should meet their colleagues in person. Tea helps.", id="lonely"),
     Document("The bakery opens at six.", id="bakery", metadata={"tags": ["bread"]}),
 ]
+CALL: Any = {"name": "look_up", "args": {"what": "offices"}, "id": "1", "type": "tool_call"}
+IMAGE: Any = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
 
 
 def chain(model: Any = None, **options: Any) -> SkeletonOfThoughtChain:
@@ -143,6 +145,64 @@ def test_human_messages_in_a_row_are_one_question() -> None:
     assert f"About offices.\n\n{QUESTION}" in model.calls[0]["prompt"]
 
 
+def test_earlier_turns_are_sent_as_they_came() -> None:
+    model = ScriptedChatModel()
+    turns = [
+        SystemMessage("Be brief."),
+        HumanMessage([{"type": "text", "text": "What is this?"}, IMAGE], id="h", name="ada"),
+        AIMessage("", tool_calls=[CALL], id="a"),
+        ToolMessage("An office.", tool_call_id="1", artifact={"page": 3}),
+        AIMessage("An office.", response_metadata={"model_name": "m"}),
+    ]
+    before = copy.deepcopy(turns)
+    chain(model).invoke([*turns, HumanMessage(QUESTION)])
+    assert turns == before
+    assert len(model.calls) == 1 + len(TITLES)
+    for call in model.calls:
+        assert call["messages"][1:-1] == turns[1:]
+        assert QUESTION in call["messages"][-1].text
+
+
+async def test_a_conversation_that_ends_with_what_tools_found_is_answered_for_its_last_human_message() -> (
+    None
+):
+    model = ScriptedChatModel()
+    turns = [
+        HumanMessage("Hello?"),
+        AIMessage("Hello."),
+        HumanMessage([IMAGE, {"type": "text", "text": QUESTION}]),
+        AIMessage("", tool_calls=[CALL, {**CALL, "id": "2"}]),
+        ToolMessage("Offices are far away.", tool_call_id="1"),
+        ToolMessage("Offices are loud.", tool_call_id="2"),
+    ]
+    message = await chain(model).ainvoke({"messages": turns})
+    assert message.text == ANSWER
+    for call in model.calls:
+        assert call["messages"][1:-1] == turns
+        assert call["messages"][-1].type == "human"
+        assert isinstance(call["messages"][-1].content, str)
+        assert QUESTION in call["messages"][-1].text
+
+
+def test_images_of_the_question_are_sent_with_it_in_every_call_that_answers_it() -> None:
+    model = ScriptedChatModel(
+        reply=lambda prompt: "A" if "Reply with one letter" in prompt else cited(prompt)
+    )
+    file = {"type": "file", "mime_type": "application/pdf", "base64": "JVBERi0="}
+    question = [HumanMessage([IMAGE, {"type": "text", "text": QUESTION}]), HumanMessage(["Mind it.", file])]
+    before = copy.deepcopy(question)
+    message = chain(model, router="llm", stitch=True).invoke(question)
+    assert message.response_metadata["lingua"]["route"] == "skeleton"
+    assert question == before
+    router, *others, stitch = model.calls
+    assert len(others) == 1 + len(TITLES)
+    assert all(isinstance(call["messages"][-1].content, str) for call in (router, stitch))
+    for call in others:
+        *blocks, text = call["messages"][-1].content
+        assert blocks == [IMAGE, file]
+        assert f"{QUESTION}\n\nMind it." in text["text"]
+
+
 @pytest.mark.parametrize(
     ("given", "match"),
     [
@@ -155,16 +215,10 @@ def test_human_messages_in_a_row_are_one_question() -> None:
         ({"topic": "x"}, "'topic'"),
         ({"question": QUESTION, "documents": "text", "x": 1} | {"documents": 3}, "got int"),
         ({"question": QUESTION, "documents": ["text"]}, "got str"),
-        ([HumanMessage(QUESTION), ToolMessage("found", tool_call_id="1"), HumanMessage("so?")], "tool"),
-        (
-            [
-                HumanMessage("a"),
-                AIMessage("", tool_calls=[{"name": "look_up", "args": {}, "id": "1"}]),
-                HumanMessage("b"),
-            ],
-            "look_up",
-        ),
-        ([HumanMessage([{"type": "image_url", "image_url": {"url": "x"}}])], "image_url"),
+        ([ToolMessage("found", tool_call_id="1")], "'tool' last"),
+        ([HumanMessage(QUESTION), AIMessage("", tool_calls=[CALL])], "'ai' last"),
+        ([HumanMessage([IMAGE])], "says something"),
+        ([HumanMessage(QUESTION), RemoveMessage(id="1"), HumanMessage("so?")], "'remove'"),
         ([("nobody", "x")], "no message"),
     ],
     ids=str,
@@ -216,6 +270,18 @@ def test_options_that_cannot_be_used_are_refused_at_construction(options: dict[s
         SkeletonOfThoughtChain(**{"llm": ScriptedChatModel(), **options})
 
 
+def test_every_option_of_the_core_is_an_option_here() -> None:
+    core = set(signature(SkeletonOfThought).parameters)
+    elsewhere = {"limit", "retry"}  # a config's max_concurrency, and max_attempts
+    assert core - elsewhere <= set(SkeletonOfThoughtChain.model_fields)
+
+
+def test_what_marks_a_failed_point_can_be_chosen() -> None:
+    model = ScriptedChatModel(fails=lambda p, n: KeyError("no") if title_in(p) == TITLES[1] else None)
+    message = chain(model, on_failure="mark", failure_mark="(missing)").invoke(QUESTION)
+    assert "2. **Quiet rooms**: (missing)" in message.text
+
+
 def test_a_copy_is_checked_and_takes_effect() -> None:
     step = chain(contexts="shared")
     copied = step.model_copy(update={"max_points": 2, "context_tokens": 600})
@@ -246,6 +312,14 @@ def test_limits_are_passed_to_models_that_declare_them_and_to_no_others() -> Non
     assert {given["max_tokens"] for given in options[1:]} == {50}
     assert {tuple(given["stop"]) for given in options[1:]} == {("END",)}
     assert all("temperature" not in given for given in options)
+    assert all("seed" not in given for given in options)
+
+    class Seeded(ScriptedChatModel):
+        seed: int | None = None
+
+    seeded = Seeded()
+    chain(seeded, seed=7).invoke(QUESTION)
+    assert {call["options"]["seed"] for call in seeded.calls} == {7}
 
     def function(messages: list[Any]) -> AIMessage:
         return AIMessage(DIRECT)

@@ -4,6 +4,7 @@ import asyncio
 import copy
 import json
 import threading
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import ImageNode, MetadataMode, NodeWithScore, QueryBundle, TextNode
 from llama_index.core.tools import QueryEngineTool
 
-from lingua_core import InputError
+from lingua_core import InputError, PromptCompressor, SkeletonOfThought
 from lingua_core.errors import AnswerError
 from lingua_core.llms import RetryPolicy
 from llamaindex_lingua import LinguaPostprocessor, SkeletonQueryEngine, SkeletonSynthesizer
@@ -191,6 +192,18 @@ def test_postprocessors_of_the_engine_are_applied() -> None:
     )
     found = engine.retrieve(QueryBundle("When does the bakery open?"))
     assert [scored.node.node_id for scored in found] == ["bakery"]
+
+
+def test_the_core_of_a_postprocessor_cuts_nodes_for_each_call() -> None:
+    postprocessor = LinguaPostprocessor(method="lexical")
+    long = [
+        NodeWithScore(node=TextNode(text=f"Item {i} costs {i} crowns. " * 20, id_=str(i))) for i in range(10)
+    ]
+    found = [
+        account(synthesizer(compressor=compressor, contexts="per-point").synthesize(QUESTION, long))
+        for compressor in (postprocessor.core, PromptCompressor("lexical"), None)
+    ]
+    assert found[0] == found[1] != found[2]
 
 
 def test_it_is_a_tool_for_agents() -> None:
@@ -381,6 +394,16 @@ def test_a_question_that_says_nothing_is_a_value_error_and_costs_no_call(questio
 def test_options_that_cannot_be_used_are_refused_at_construction(options: dict[str, Any], match: str) -> None:
     with pytest.raises(InputError, match=match):
         SkeletonSynthesizer(**{"llm": ChatLlama(), **options})
+
+
+def test_every_option_of_the_core_is_an_option_here() -> None:
+    assert set(signature(SkeletonOfThought).parameters) <= set(signature(SkeletonSynthesizer).parameters)
+
+
+def test_what_marks_a_failed_point_can_be_chosen() -> None:
+    failing = ChatLlama(fails=lambda p, n: KeyError("no") if title_in(p) == TITLES[1] else None)
+    response = synthesizer(failing, on_failure="mark", failure_mark="(missing)").answer(QUESTION)
+    assert "2. **Quiet rooms**: (missing)" in str(response)
 
 
 def test_an_engine_refuses_what_contradicts_itself() -> None:

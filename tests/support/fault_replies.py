@@ -53,7 +53,7 @@ def cut_to(text: str, body: Mapping[str, Any]) -> tuple[str, str]:
 
 def usage(body: Mapping[str, Any], text: str, cached: int) -> dict[str, Any]:
     """Tokens by `pieces_of`."""
-    prompt = sum(len(pieces_of(message["content"])) for message in body["messages"])
+    prompt = sum(len(pieces_of(str(message["content"] or ""))) for message in body["messages"])
     written = len(pieces_of(text))
     return {
         "prompt_tokens": prompt,
