@@ -33,6 +33,7 @@ from lingua_core.errors import (
 )
 from lingua_core.llms import LLM, Cancellation, ChatRequest, Chunk, Completion, Message, OpenAIChat
 from lingua_core.llms.openai_errors import retry_after
+from lingua_core.llms.openai_logprobs import logprobs_in
 from lingua_core.llms.openai_replies import EventDecoder
 
 openai = pytest.importorskip("openai", reason="needs the extra 'openai'")
@@ -70,7 +71,13 @@ def joined(chunks: list[Chunk]) -> Completion:
     last = chunks[-1]
     assert last.finish_reason is not None
     text = "".join(chunk.text for chunk in chunks)
-    return Completion(text=text, usage=last.usage, finish_reason=last.finish_reason)
+    return Completion(
+        text=text,
+        usage=last.usage,
+        finish_reason=last.finish_reason,
+        logprobs=last.logprobs,
+        model=last.model,
+    )
 
 
 async def read(model: OpenAIChat, asked: ChatRequest) -> list[Chunk]:
@@ -129,6 +136,81 @@ def test_oddities_of_servers_do_not_change_the_text(
     assert reply.text == TEXT
     assert reply.finish_reason == "stop"
     assert (reply.usage is None) == (oddity == "no_usage")
+
+
+@pytest.mark.parametrize("oddity", [None, "not_streamed", "no_usage", "odd_chunks"])
+@all_ways
+def test_logprobs_of_the_tokens_come_with_a_reply_that_asks_for_them(
+    chat: OpenAIChat, server: FaultServer, way: Way, oddity: Any
+) -> None:
+    server.script(oddity)
+    reply = way(chat, request(top_logprobs=2, max_tokens=2))
+    assert reply.model == "m"
+    assert reply.logprobs is not None
+    assert [one.token for one in reply.logprobs] == ["The", " harbour"]
+    harbour = reply.logprobs[1]
+    assert (harbour.logprob, harbour.raw) == (-0.25, b" harbour")
+    assert [(one.token, one.logprob, one.raw) for one in harbour.top] == [
+        (" harbour", -0.25, b" harbour"),
+        (" HARBOUR1", -1.25, b" HARBOUR1"),
+    ]
+    assert way(chat, request()).logprobs is None
+    assert ["logprobs" in record.body for record in server.records] == [True, False]
+
+
+def test_zero_alternatives_leave_the_tokens_logprobs(chat: OpenAIChat, server: FaultServer) -> None:
+    reply = chat.complete(request(top_logprobs=0))
+    assert reply.logprobs is not None
+    assert {one.top for one in reply.logprobs} == {()}
+    assert "top_logprobs" not in server.records[0].body
+
+
+@pytest.mark.parametrize(
+    ("refused", "rest"), [("logprobs", None), ("top_logprobs", True)], ids=["all", "alternatives"]
+)
+def test_servers_that_refuse_logprobs_answer_without(
+    server: FaultServer, refused: str, rest: bool | None
+) -> None:
+    server.refuses = [refused]
+    with OpenAIChat("m", base_url=server.base_url) as model:
+        for _ in range(2):
+            reply = model.complete(request(top_logprobs=3))
+            assert reply.text == TEXT
+            assert (reply.logprobs is None) == (rest is None)
+    assert [record.body.get("logprobs") for record in server.records] == [True, rest, rest]
+    assert [record.body.get("top_logprobs") for record in server.records] == [3, None, None]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, None),
+        ("yes", None),
+        ({"content": None}, None),
+        ({"content": []}, []),
+        ({"content": [{"token": "a", "logprob": -1}, "?", {"logprob": 1}]}, [("a", -1.0, None, [])]),
+        (
+            {"content": [{"token": "\ufffd", "logprob": None, "bytes": [240, 159], "top_logprobs": None}]},
+            [("\ufffd", -9999.0, b"\xf0\x9f", [])],
+        ),
+        (
+            {"content": [{"token": "a", "logprob": float("-inf"), "bytes": [256], "top_logprobs": [
+                {"token": "b", "logprob": -3.0, "bytes": None}, {"token": "a", "logprob": -0.5}]}]},
+            [("a", -9999.0, None, [("a", -0.5), ("b", -3.0)])],
+        ),
+        (
+            {"tokens": ["a", "b"], "token_logprobs": [None, -0.5], "top_logprobs": [{"x": -2.0, "a": -1.0}]},
+            [("a", -9999.0, None, [("a", -1.0), ("x", -2.0)]), ("b", -0.5, None, [])],
+        ),
+        ({"tokens": ["a"]}, [("a", -9999.0, None, [])]),
+    ],
+)  # fmt: skip
+def test_logprobs_are_read_in_the_forms_that_servers_write(given: Any, expected: Any) -> None:
+    found = logprobs_in(given)
+    shown = found and [
+        (one.token, one.logprob, one.raw, [(o.token, o.logprob) for o in one.top]) for one in found
+    ]
+    assert shown == expected
 
 
 def test_text_arrives_while_the_rest_is_written(chat: OpenAIChat, server: FaultServer) -> None:
@@ -384,7 +466,7 @@ def test_a_finished_reply_survives_its_connection(chat: OpenAIChat, server: Faul
     chunks = chat.stream(request())
     text = "".join(next(chunks).text for _ in range(9))
     server.die()
-    assert list(chunks) == [Chunk(finish_reason="stop")]
+    assert list(chunks) == [Chunk(finish_reason="stop", model="m")]
     assert text == TEXT
 
 

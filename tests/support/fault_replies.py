@@ -71,6 +71,27 @@ def tool_call(*, legacy: bool) -> dict[str, Any]:
     return {"tool_calls": [{"index": 0, "id": "call_1", "type": "function", "function": function}]}
 
 
+def logprobs(body: Mapping[str, Any], pieces: list[str]) -> dict[str, Any] | None:
+    """Those of each piece, if they were asked for; the alternatives are the piece in other cases."""
+    if not body.get("logprobs"):
+        return None
+
+    def told(text: str, logprob: float) -> dict[str, Any]:
+        return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
+
+    def other(piece: str, rank: int) -> str:
+        return piece if rank == 0 else f"{piece.upper()}{rank}"
+
+    most = body.get("top_logprobs") or 0
+    return {
+        "content": [
+            told(piece, -0.25)
+            | {"top_logprobs": [told(other(piece, rank), -0.25 - rank) for rank in range(most)]}
+            for piece in pieces
+        ]
+    }
+
+
 def completion(
     body: Mapping[str, Any], text: str, *, fault: Fault | None = None, cached: int = 0
 ) -> dict[str, Any]:
@@ -91,7 +112,14 @@ def completion(
         "object": "chat.completion",
         "created": 1,
         "model": body["model"],
-        "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+        "choices": [
+            {
+                "index": 0,
+                "message": message,
+                "finish_reason": finish,
+                "logprobs": logprobs(body, pieces_of(text)),
+            }
+        ],
         "usage": usage(body, text, cached),
     }
     if fault == "empty_choices":
@@ -110,7 +138,14 @@ def chunk(body: Mapping[str, Any], delta: Mapping[str, Any], finish: str | None 
         "object": "chat.completion.chunk",
         "created": 1,
         "model": body["model"],
-        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+        "choices": [
+            {
+                "index": 0,
+                "delta": delta,
+                "finish_reason": finish,
+                "logprobs": logprobs(body, [delta["content"]]) if delta.get("content") else None,
+            }
+        ],
     }
 
 

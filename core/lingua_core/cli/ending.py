@@ -6,7 +6,7 @@
 | 1 | nothing was kept, though there was something to keep (as `grep` says that nothing matched) |
 | 2 | the command line, an input or the environment cannot be used |
 | 3 | an input could not be read, so nothing was done |
-| 4 | an answer is incomplete; what there is was printed |
+| 4 | an answer or a collection is incomplete; what there is was printed, or kept |
 | 130 | interrupted |
 | 141 | whoever read stdout stopped reading |
 """

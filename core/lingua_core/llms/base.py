@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from lingua_core.llms.logprobs import TokenLogprob
+
 __all__ = [
     "LLM",
     "Cancellation",
@@ -135,6 +137,8 @@ class ChatRequest:
         seed: For models that sample reproducibly.
         prefill: Whether the last message is the beginning of the reply. Only for models that allow it.
         json_schema: The reply is to be JSON of this schema. Only for models that allow it.
+        top_logprobs: Tell the log-probability of each token, and of this many likely ones in its place; None
+            for none. Models that cannot leave `Completion.logprobs` None.
         timeout: Seconds that the call may take in all; None for the model's own limit.
         cancellation: Fires when the result is no longer wanted.
         tag: What the call is for ("skeleton", "point 3", "direct"): for traces, logs and test doubles.
@@ -150,6 +154,7 @@ class ChatRequest:
     seed: int | None = None
     prefill: bool = False
     json_schema: Mapping[str, Any] | None = None
+    top_logprobs: int | None = None
     timeout: float | None = None
     cancellation: Cancellation = field(default_factory=Cancellation, compare=False)
     tag: str = ""
@@ -165,11 +170,15 @@ class Chunk:
         text: What is new; may be empty.
         usage: Of the whole call, in the last chunk of models that tell.
         finish_reason: In the last chunk.
+        logprobs: Of the whole reply, in the last chunk of models that were asked for them and tell.
+        model: In the last chunk: what wrote it, as the endpoint names it, if it does.
     """
 
     text: str = ""
     usage: Usage | None = None
     finish_reason: FinishReason | None = None
+    logprobs: tuple[TokenLogprob, ...] | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,11 +189,15 @@ class Completion:
         text: What was written.
         usage: Of the call; None if the model does not tell.
         finish_reason: Why it ended.
+        logprobs: Of its tokens, for requests that ask for them; None if the model does not tell.
+        model: What wrote it, as the endpoint names it; None if it does not.
     """
 
     text: str
     usage: Usage | None = None
     finish_reason: FinishReason = "stop"
+    logprobs: tuple[TokenLogprob, ...] | None = None
+    model: str | None = None
 
 
 @runtime_checkable

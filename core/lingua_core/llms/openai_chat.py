@@ -275,4 +275,10 @@ async def _read_leftovers(response: Response) -> None:
 def _completion(chunks: list[Chunk]) -> Completion:
     last = chunks[-1]
     text = "".join([chunk.text for chunk in chunks])
-    return Completion(text=text, usage=last.usage, finish_reason=last.finish_reason or "stop")
+    return Completion(
+        text=text,
+        usage=last.usage,
+        finish_reason=last.finish_reason or "stop",
+        logprobs=last.logprobs,
+        model=last.model,
+    )

@@ -17,7 +17,9 @@ from lingua_core.errors import (
     LLMServerError,
 )
 from lingua_core.llms.base import Chunk, FinishReason, Usage
+from lingua_core.llms.logprobs import TokenLogprob
 from lingua_core.llms.openai_errors import Endpoint, error_in_reply
+from lingua_core.llms.openai_logprobs import logprobs_in
 
 __all__ = ["EventDecoder", "ReplyReader"]
 
@@ -89,6 +91,8 @@ class ReplyReader:
         self._refusals: list[str] = []
         self._usage: Usage | None = None
         self._finish: FinishReason | None = None
+        self._logprobs: list[TokenLogprob] | None = None
+        self._model: str | None = None
 
     @property
     def text(self) -> str:
@@ -134,7 +138,12 @@ class ReplyReader:
             raise self._error(LLMConnectionError, "The stream ended in the middle of the reply.")
         if self._finish is None and not any(self._texts):
             raise self._error(LLMResponseError, "The reply holds nothing that a model wrote.")
-        return Chunk(usage=self._usage, finish_reason=self._finish or "stop")
+        return Chunk(
+            usage=self._usage,
+            finish_reason=self._finish or "stop",
+            logprobs=None if self._logprobs is None else tuple(self._logprobs),
+            model=self._model,
+        )
 
     def _value(self, data: bytes, *, part: str) -> str:
         try:
@@ -151,6 +160,8 @@ class ReplyReader:
             raise error_in_reply(self._endpoint, fields["error"], partial=self.text)
         if isinstance(fields.get("usage"), dict):
             self._usage = _usage(fields["usage"])
+        if isinstance(model := fields.get("model"), str) and model:
+            self._model = model
         choices = fields.get("choices")
         if not isinstance(choices, list) or not choices:
             return ""
@@ -163,6 +174,9 @@ class ReplyReader:
         text = _text(said.get("content"))
         if text:
             self._texts.append(text)
+        if (found := logprobs_in(choice.get("logprobs"))) is not None:
+            self._logprobs = self._logprobs or []
+            self._logprobs.extend(found)
         if refusal := said.get("refusal"):
             self._refusals.append(str(refusal))
         if said.get("tool_calls") or said.get("function_call"):

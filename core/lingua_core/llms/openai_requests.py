@@ -23,7 +23,12 @@ PrefillStyle = Literal["none", "plain", "vllm"]
 
 _logger = logging.getLogger(__name__)
 _OTHER = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-_DISPENSABLE = ("stream_options", "seed", "prompt_cache_key", "temperature", "stream")
+_DISPENSABLE = (
+    "stream_options", "seed", "prompt_cache_key", "temperature", "stream", "logprobs", "top_logprobs",
+)  # fmt: skip
+"""A server that gives log-probabilities only without a stream names both: the stream goes first."""
+_TOGETHER = {"stream": "stream_options", "logprobs": "top_logprobs"}
+"""What means nothing without another field."""
 _UNSUPPORTED = re.compile(
     r"unsupported|not supported|n[o']t support|unexpected|unknown|unrecogni[sz]ed|extra (inputs|fields)|"
     r"not (permitted|allowed|available)|additional properties|only the default|must be verified|use '",
@@ -83,12 +88,12 @@ class RequestWriter:
             "temperature": self.temperature if request.temperature is None else request.temperature,
             "seed": request.seed,
             "response_format": _response_format(request.json_schema),
+            "logprobs": None if request.top_logprobs is None else True,
+            "top_logprobs": request.top_logprobs or None,
             "prompt_cache_key": request.prefix_key if self.send_prefix_key else None,
             "extra_body": extra or None,
         }
-        refused = self._refused
-        if "stream" in refused:
-            refused |= {"stream_options"}
+        refused = self._refused | {_TOGETHER[name] for name in self._refused & _TOGETHER.keys()}
         return {name: v for name, v in given.items() if v is not None and name not in refused}
 
     def learn(self, fields: Mapping[str, Any], *, parameter: str | None, message: str) -> bool:
