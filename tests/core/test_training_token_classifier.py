@@ -27,8 +27,9 @@ transformers = pytest.importorskip("transformers", reason="training needs the ex
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors  # noqa: E402
 
-from lingua_core import Document, InputError, ModelError, PromptCompressor  # noqa: E402
+from lingua_core import InputError, ModelError, PromptCompressor  # noqa: E402
 from lingua_core.models.token_classifier import SequenceFrame  # noqa: E402
+from lingua_core.training.token_classifier.alignment import align  # noqa: E402
 from lingua_core.training.token_classifier.evaluate import (  # noqa: E402
     Baseline,
     area_under_curve,
@@ -47,9 +48,9 @@ from lingua_core.training.token_classifier.train import (  # noqa: E402
 )
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-NOUNS = "bridge market queen river mountain engine letter garden winter doctor".split()
+NOUNS = "bridge market queen".split()
 NAMES = "Varno Lund Tiber Ostia Minerva".split()
-SMALL = "the a of in and was with for by to".split()
+SMALL = "the of was".split()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -100,23 +101,23 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_encoder(tmp_path_factory.mktemp("encoder"))
 
 
-def by_rule(words: Sequence[str]) -> list[str]:
+def rule(words: Sequence[str]) -> list[bool]:
     """Names and numbers stay; of other words those behind "not", with it."""
     return [
-        word
+        word[0].isupper() or word[0].isdigit() or word == "not" or words[i - 1 : i] == ["not"]
         for i, word in enumerate(words)
-        if word[0].isupper() or word[0].isdigit() or word.rstrip(".") == "not" or words[i - 1 : i] == ["not"]
     ]
 
 
-def rule_pairs(count: int, *, seed: int = 0, length: int = 12) -> list[dict[str, str]]:
+def rule_pairs(count: int, *, seed: int = 0, length: int = 16) -> list[dict[str, str]]:
     """Words come often, so that finding the right one of several equal ones decides what can be learnt."""
     rng = random.Random(seed)
     kinds = (NOUNS, SMALL, NAMES, [str(number) for number in range(100)], ["not"])
     found: list[dict[str, str]] = []
     for i in range(count):
         words = [rng.choice(rng.choice(kinds)) for _ in range(length)]
-        found.append({"id": f"d{i}", "origin": " ".join(words) + ".", "compressed": " ".join(by_rule(words))})
+        kept = [word for word, is_kept in zip(words, rule(words), strict=True) if is_kept]
+        found.append({"id": f"d{i}", "origin": " ".join(words) + ".", "compressed": " ".join(kept)})
     return found
 
 
@@ -141,6 +142,16 @@ def trained(
 
 
 # --- the rule ----------------------------------------------------------------------------------------
+
+
+def test_words_are_found_where_the_rule_took_them_from() -> None:
+    right = total = 0
+    for record in rule_pairs(200):
+        words = record["origin"].removesuffix(".").split()
+        found = align(record["origin"], record["compressed"])
+        right += int((found.kept == rule(words)).sum())
+        total += len(words)
+    assert right / total > 0.99
 
 
 class Learnt(NamedTuple):
@@ -170,8 +181,8 @@ def test_a_known_rule_is_recovered_on_held_out_text(learnt: Learnt) -> None:
         learnt.report["test"],
         learnt.report["baselines"]["most frequent label of the token"],
     )
-    assert test["f1"] > 0.97
-    assert test["auc"] > 0.98
+    assert test["f1"] > 0.99
+    assert test["auc"] > 0.99
     assert abs(test["rate"] - test["rate_of_labels"]) < 0.05
     # What a table of words could do is not enough: the word behind "not" depends on its place.
     assert test["f1"] > by_token["f1"] + 0.02
@@ -180,13 +191,17 @@ def test_a_known_rule_is_recovered_on_held_out_text(learnt: Learnt) -> None:
 
 def test_the_folder_is_a_model_for_the_compressor_and_it_compresses_by_the_rule(learnt: Learnt) -> None:
     compressor = PromptCompressor(method="llmlingua2", model=str(learnt.folder))
-    right = total = 0
+    got: list[bool] = []
+    wanted: list[bool] = []
     for record in rule_pairs(30, seed=99):
-        kept = compressor.compress([Document(record["origin"])], threshold=0.5).text
-        wanted, got = record["compressed"].split(), kept.replace(".", "").split()
-        right += sum(word in got for word in wanted) + sum(word in wanted for word in got)
-        total += len(wanted) + len(got)
-    assert right / total > 0.95
+        words = record["origin"].removesuffix(".").split()
+        (document,) = compressor.compress([record["origin"]], threshold=0.5).documents
+        inside = {i for span in document.spans for i in range(span.start, span.end)}
+        starts = np.cumsum([0, *(len(word) + 1 for word in words)])
+        got += [start in inside for start in starts[:-1]]
+        wanted += rule(words)
+    hits = sum(a and b for a, b in zip(got, wanted, strict=True))
+    assert 2 * hits / (sum(got) + sum(wanted)) > 0.97
     assert not list(learnt.folder.glob("*unfinished*"))
     assert not (learnt.folder / "training").exists()
 
@@ -257,7 +272,7 @@ def test_an_interrupted_run_ends_bit_identical(whole: Path, tmp_path: Path, enco
 def test_a_killed_process_goes_on_and_ends_bit_identical(tmp_path: Path, encoder: Path) -> None:
     def command(out: str) -> list[str]:
         data = written(tmp_path, rule_pairs(30))
-        options = ("--passes", "40", "--patience", "40", "--rows", "8")
+        options = ("--passes", "20", "--patience", "20", "--rows", "8")
         where = ("--model", str(encoder), "--out", str(tmp_path / out))
         return ["train", "token-classifier", str(data), *where, *options]
 

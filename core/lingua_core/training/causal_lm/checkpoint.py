@@ -68,9 +68,9 @@ def load_checkpoint(
     Raises:
         InputError: If the checkpoints are of another run, cannot be read, or are past `decay_from`.
     """
-    reached: int | None = None
-    for name in (LATEST, STABLE):
-        state = read_checkpoint(folder / name, run, _PARTS)
+    reached: list[int] = []
+    for file in (LATEST, STABLE):
+        state = read_checkpoint(folder / file, run, _PARTS)
         if state is None:
             continue
         step, decay = int(state["step"]), state["decay"]
@@ -79,10 +79,10 @@ def load_checkpoint(
             for name, optimiser in optimisers.items():
                 optimiser.load_state_dict(state["optimisers"][name])
             return step
-        reached = step if decay is None else int(decay[0])
-    if reached is not None:
+        reached.append(step if decay is None else int(decay[0]))
+    if reached:
         raise InputError(
-            f"The checkpoint in {str(folder)!r} has {reached:,} steps behind it, so its decay cannot begin "
-            f"at step {decay_from:,}. Ask for at least {reached + decay_steps:,} steps."
+            f"The checkpoint in {str(folder)!r} has {reached[-1]:,} steps behind it, so its decay cannot "
+            f"begin at step {decay_from:,}. Ask for at least {reached[-1] + decay_steps:,} steps."
         )
     return 0

@@ -1,6 +1,5 @@
 """From kept words to labels of tokens, in the sequences that the model reads."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -57,7 +56,7 @@ def _kept_words(
     return (2 * (inside[ends] - inside[starts]) >= ends - starts).astype(np.int64)
 
 
-def _marked(length: int, starts: Sequence[int], ends: Sequence[int]) -> NDArray[np.int64]:
+def _marked(length: int, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
     """1 for each character inside of a span. Shape (length,)."""
     steps = np.zeros(length + 1, np.int64)
     np.add.at(steps, starts, 1)
