@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli_runner import lingua
 from lingua_core import Document, InputError
 from lingua_core.models.hugging_face import TokenizedText
 from lingua_core.tokens import resolve_token_counter
@@ -190,6 +191,52 @@ def test_documents_become_one_request_a_piece_named_by_its_document(tmp_path: Pa
     assert " ".join(texts[:2]) == SENTENCES  # type: ignore[arg-type]
     answered = [record | {"response": "x"} for record in records]
     assert [p.document for p in read_pairs(written(tmp_path, *answered))] == ["a.txt", "a.txt", "document 3"]
+
+
+def prompts(*arguments: str | Path) -> Any:
+    return lingua("train", "token-classifier-prompts", *arguments)
+
+
+def test_prompts_are_written_for_files_folders_and_lines(tmp_path: Path) -> None:
+    docs, out = tmp_path / "docs", tmp_path / "prompts.jsonl"
+    docs.mkdir()
+    (docs / "a.txt").write_text(SENTENCES)
+    (docs / "b.jsonl").write_text(
+        '{"text": "lone \\ud800 surrogate 🙂"}\n{"id": "x", "text": "这是第一句。"}\n'
+    )
+    (tmp_path / "own.txt").write_text("Shorten:\n")
+    result = prompts(docs, "--out", out, "--longest", "16", "--instruction", tmp_path / "own.txt")
+    assert result.exit_code == 0, result.stderr
+    found = [json.loads(line) for line in out.read_text().splitlines()]
+    assert result.stdout.splitlines()[1:] == ["documents  3", f"prompts    {len(found)}"]
+    assert len(found) == 4
+    assert [record["id"].removeprefix(str(docs)) for record in found[:3]] == [
+        "/a.txt#1", "/a.txt#2", "/b.jsonl:1#1",
+    ]  # fmt: skip
+    assert {record["messages"][0]["content"] for record in found} == {"Shorten:"}
+    assert text_of_request(found[2]["messages"]) == "lone \ud800 surrogate 🙂"
+
+
+def test_prompts_that_cannot_be_made_or_written_are_one_message(tmp_path: Path) -> None:
+    docs, blank = tmp_path / "a.txt", tmp_path / "blank.txt"
+    docs.write_text(SENTENCES)
+    blank.write_text(" ")
+    for arguments, code, message in (
+        ((docs, "--out", docs), 2, "one of the inputs"),
+        ((docs, "--out", "/dev/null"), 2, "no regular file"),
+        ((docs, "--out", tmp_path / "none" / "x"), 2, "does not exist"),
+        ((docs, "--out", tmp_path / "x", "--instruction", blank), 2, "is blank"),
+        ((docs, "--out", tmp_path / "x", "--instruction", tmp_path / "none"), 2, "No such file"),
+        ((docs, "--out", tmp_path / "x", "--counter", "none"), 2, "none"),
+        ((tmp_path / "none", "--out", tmp_path / "x"), 3, "could not be read"),
+        ((blank, "--out", tmp_path / "x"), 2, "no text"),
+        ((docs,), 2, "--out"),
+    ):
+        result = prompts(*arguments)
+        assert result.exit_code == code, arguments
+        assert message in result.stderr
+    assert sorted(tmp_path.iterdir()) == [docs, blank]
+    assert docs.read_text() == SENTENCES
 
 
 def test_two_documents_of_one_id_are_refused() -> None:

@@ -122,31 +122,33 @@ def write_prompts(
         skip_unreadable: Whether to go on without what cannot be read.
 
     Raises:
-        InputError: If there is nothing to read, or the instruction is blank.
+        InputError: If there is nothing to read, the instruction is blank, or `out` cannot be written.
         UnreadableError: If something cannot be read.
     """
+    from lingua_core.cli.html_file import check_html_target as check_target
+    from lingua_core.cli.html_file import write_html as write_whole
     from lingua_core.cli.reading import read_inputs
     from lingua_core.cli.showing import waiting, warn
     from lingua_core.tokens import resolve_token_counter
     from lingua_core.training.token_classifier.instruction import INSTRUCTION
     from lingua_core.training.token_classifier.requests import compression_requests
 
+    check_target(out, inputs=paths, option="--out")
     wanted = INSTRUCTION
     if instruction is not None and not (wanted := instruction.read_text(encoding="utf-8").strip()):
         raise InputError(f"{str(instruction)!r} is blank: expected an instruction.")
     found = read_inputs(paths, jsonl=jsonl, skip_unreadable=skip_unreadable, not_done="nothing was written")
     warn([*found.unreadable, *found.remarks])
     warn(found.passed_over, label="passed over")
-    unfinished = out.with_name(out.name + ".unfinished")
-    count = 0
-    with waiting("cutting the documents", quiet=False), unfinished.open("w", encoding="utf-8") as lines:
-        for request in compression_requests(
+    with waiting("cutting the documents", quiet=False):
+        requests = compression_requests(
             found.documents, resolve_token_counter(counter), longest=longest, instruction=wanted
-        ):
-            lines.write(json.dumps(request) + "\n")
-            count += 1
-    unfinished.replace(out)
-    write_stdout(f"path       {printable(str(out))}\ndocuments  {len(found.documents)}\nprompts    {count}\n")
+        )
+        lines = [json.dumps(request) + "\n" for request in requests]
+    write_whole(out, "".join(lines), option="--out")
+    write_stdout(
+        f"path       {printable(str(out))}\ndocuments  {len(found.documents)}\nprompts    {len(lines)}\n"
+    )
 
 
 def _counts(pairs: "AlignedPairs") -> str:
