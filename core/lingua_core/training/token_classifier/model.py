@@ -47,7 +47,9 @@ class Start(NamedTuple):
 
 
 def load_start(source: str | Path, *, seed: int) -> Start:
-    """An encoder with a new head, or a token classifier of two labels as it is, in float32 on the CPU.
+    """An encoder with a new head, or a token classifier of two labels as it is, in float32.
+
+    It is on a GPU where torch finds one.
 
     Args:
         source: A folder, or a name on the hub.
@@ -88,7 +90,8 @@ def load_start(source: str | Path, *, seed: int) -> Start:
             f"{str(source)!r} lacks {', '.join(lacking[:4])}: random numbers would stand in. Use a complete "
             "encoder."
         )
-    return Start(model, tokenizer, bool(missing or resized))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return Start(model.to(device), tokenizer, bool(missing or resized))
 
 
 @contextmanager

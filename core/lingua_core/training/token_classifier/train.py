@@ -100,7 +100,7 @@ def train(
     model are in bfloat16.
 
     Args:
-        model: With its first weights; left in evaluation mode, on the CPU.
+        model: With its first weights, where it is to be trained; left in evaluation mode.
         rows: To learn from.
         validation: To end by.
         frame: The special tokens around each row.
@@ -120,9 +120,9 @@ def train(
     """
     if not rows or not validation:
         raise InputError("There are no rows to learn from or to end by. Give more pairs, or filter less.")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = next(model.parameters()).device
     run = _description(model, rows, validation, options)
-    model.to(device).train()
+    model.train()
     training = _Training(model, _optimiser(model, options, has_new_head), frame, device)
     file = folder / "checkpoint.pt"
     done, losses, best = _resume(file, run, training)
@@ -153,7 +153,7 @@ def train(
                 )
             report(Progress(step + 1, steps, loss, losses[-1] if is_pass else None))
     model.load_state_dict(best)
-    model.cpu().eval()
+    model.eval()
     return losses
 
 
