@@ -23,8 +23,11 @@ FRAMEWORKS = (
 )
 HEAVY = (*FRAMEWORKS, "torch", "transformers", "onnx", "tiktoken", "safetensors", "openai", "ray", "pandas")
 OF_AN_EXTRA = (
+    "lingua_core.training.causal_lm.",
+    "lingua_core.training.checkpoint_file",
     "lingua_core.training.extractor.",
     "lingua_core.training.router.",
+    "lingua_core.training.token_classifier.",
     "lingua_core.llms.huggingface.",
 )
 """What needs torch when it is imported; nothing else imports it before it is used."""

@@ -8,6 +8,7 @@ import typer
 from lingua_core.cli.causal_lm import causal_lm, export_causal_lm, measure_causal_lm
 from lingua_core.cli.collect import collect
 from lingua_core.cli.ending import clean_endings, write_stdout
+from lingua_core.cli.token_classifier import token_classifier, token_classifier_prompts
 
 __all__ = ["app"]
 
@@ -21,6 +22,8 @@ def app() -> typer.Typer:
     train.command("export-causal-lm")(export_causal_lm)
     train.command("measure-causal-lm")(measure_causal_lm)
     train.command("router")(router)
+    train.command("token-classifier")(token_classifier)
+    train.command("token-classifier-prompts")(token_classifier_prompts)
     train.command("collect")(collect)
     return train
 

@@ -5,10 +5,9 @@ It reads no question: one pass over the text in both directions gives each token
 kept, and a word's is the mean over its tokens (section 4.2 of the paper, and its code).
 """
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,42 +15,12 @@ from numpy.typing import NDArray
 from lingua_core.errors import InputError, ScorerError
 from lingua_core.models.hugging_face import DType, HuggingFaceModel, TokenizedText
 from lingua_core.models.token_classifier import TokenClassifier
+from lingua_core.models.token_words import TokenWords, chunk_starts, words_of_tokens
 from lingua_core.scorers.base import PassageScores, Scorer, ScoringTask
 
 __all__ = ["TokenClassifierScorer", "WordScore"]
 
 WordScore = Literal["mean", "first"]
-
-# Letters of scripts that are written without spaces, without their combining marks, which stay with the
-# letter before: Thai, Lao, Tibetan, Burmese, Khmer, Chinese, Japanese.
-_UNSPACED = (
-    "\u0e01-\u0e30\u0e32\u0e33\u0e40-\u0e46\u0e81-\u0eb0\u0eb2\u0eb3\u0ebd-\u0ec6\u0edc-\u0edf\u0f40-\u0f6c"
-    "\u1000-\u102a\u103f\u1050-\u1055\u1780-\u17b3\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u303b"
-    "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
-    "\uff66-\uff9d\U00020000-\U0003ffff"
-)
-_OPENING = "(\\[{«‹“‘„‚「『（［｛《〈【〔〖"
-_ANY_UNSPACED = re.compile(f"[{_UNSPACED}]")
-# Where a word may begin inside a run of characters that are not white space.
-_BEFORE_UNSPACED = re.compile(rf"[{_OPENING}]*[{_UNSPACED}]")
-_BEHIND_UNSPACED = re.compile(rf"[{_UNSPACED}][^\w\s{_OPENING}]*+(?=\S)")
-_RUN = re.compile(r"\S+")
-_SENTENCE_END = re.compile(r"(?:[.!?…。！？｡।॥؟۔።։][\"'”’»)\]」』）]*|\n)\s*")
-
-
-class _Words(NamedTuple):
-    """The words of a text, and which of them each token belongs to.
-
-    Attributes:
-        starts: Character offsets. Shape (words,).
-        ends: Character offsets behind the words. Shape (words,).
-        owners: Word of each token, ascending; the number of words for tokens behind the last one. White
-            space that is a token of its own belongs to the word that follows. Shape (tokens,).
-    """
-
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    owners: NDArray[np.int64]
 
 
 class TokenClassifierScorer:
@@ -148,14 +117,14 @@ class TokenClassifierScorer:
 
     def _score_texts(
         self, texts: Sequence[str], places: Sequence[tuple[int, int]]
-    ) -> list[tuple[_Words, NDArray[np.float32]]]:
+    ) -> list[tuple[TokenWords, NDArray[np.float32]]]:
         """The words of each text with their probabilities. `places` are for the message of an error."""
         if not any(text.strip() for text in texts):
-            return [(_words(text, _NO_TOKENS), np.zeros(0, np.float32)) for text in texts]
+            return [(words_of_tokens(text, _NO_TOKENS), np.zeros(0, np.float32)) for text in texts]
         room = self._classifier.frame().room
         tokens = self._classifier.tokenize(texts)
-        words = [_words(text, found) for text, found in zip(texts, tokens, strict=True)]
-        cuts = [_cuts(text, own, room) for text, own in zip(texts, words, strict=True)]
+        words = [words_of_tokens(text, found) for text, found in zip(texts, tokens, strict=True)]
+        cuts = [chunk_starts(text, own, room) for text, own in zip(texts, words, strict=True)]
         chunks = [
             ids
             for found, own in zip(tokens, cuts, strict=True)
@@ -163,7 +132,7 @@ class TokenClassifierScorer:
             if len(ids)
         ]
         kept = iter(self._classifier.probabilities(chunks))
-        scores: list[tuple[_Words, NDArray[np.float32]]] = []
+        scores: list[tuple[TokenWords, NDArray[np.float32]]] = []
         for found, own, cut, place in zip(tokens, words, cuts, places, strict=True):
             parts = [next(kept) for _ in range(len(cut) + 1)] if len(found.ids) else []
             probabilities = np.concatenate(parts) if parts else np.zeros(0, np.float32)
@@ -202,7 +171,7 @@ class TokenClassifierScorer:
 _NO_TOKENS = TokenizedText(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
-def _of_words(words: _Words, keep: NDArray[np.float32], relevance: float | None) -> PassageScores:
+def _of_words(words: TokenWords, keep: NDArray[np.float32], relevance: float | None) -> PassageScores:
     if relevance is None:
         relevance = float(keep.mean()) if len(keep) else 0.0
     # Equal passages must not share arrays that a caller may change.
@@ -211,65 +180,8 @@ def _of_words(words: _Words, keep: NDArray[np.float32], relevance: float | None)
     )
 
 
-def _words(text: str, tokens: TokenizedText) -> _Words:
-    runs = np.array([match.span() for match in _RUN.finditer(text)], np.int64).reshape(-1, 2)
-    starts, ends = runs[:, 0], runs[:, 1]
-    if not text.isascii() and _ANY_UNSPACED.search(text):
-        inner = np.setdiff1d(np.fromiter(_inner_starts(text), np.int64), starts)
-        inner = inner[~_is_inside_token(tokens, inner)]
-        starts = np.union1d(starts, inner)
-        ends = np.union1d(ends, inner)
-    return _Words(starts, ends, np.searchsorted(ends, tokens.starts, side="right"))
-
-
-def _inner_starts(text: str) -> Iterator[int]:
-    yield from (match.start() for match in _BEFORE_UNSPACED.finditer(text))
-    yield from (match.end() for match in _BEHIND_UNSPACED.finditer(text))
-
-
-def _is_inside_token(tokens: TokenizedText, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether a token begins before and ends behind each character offset."""
-    before = np.searchsorted(tokens.starts, positions, side="left")
-    return np.concatenate([[0], tokens.ends])[before] > positions
-
-
-def _cuts(text: str, words: _Words, room: int) -> list[int]:
-    """Token indices at which the chunks after the first begin; each chunk has at most `room` tokens.
-
-    There are as few chunks as will do, nearly equally long: a small rest would have little context.
-    """
-    length = len(words.owners)
-    if length <= room:
-        return []
-    is_border = words.owners[1:] != words.owners[:-1]
-    borders = np.flatnonzero(is_border) + 1
-    sentences = np.array([match.end() for match in _SENTENCE_END.finditer(text)], np.int64)
-    begins_sentence = np.append(np.isin(words.starts, sentences), False)
-    ends = borders[begins_sentence[words.owners[borders]]]
-    cuts: list[int] = []
-    at = 0
-    while length - at > room:
-        at = _next_cut(at, length, room, (ends, borders))
-        cuts.append(at)
-    return cuts
-
-
-def _next_cut(at: int, length: int, room: int, choices: Sequence[NDArray[np.int64]]) -> int:
-    """The best place to cut: of the first kind of places that has one within reach."""
-    rest = length - at
-    chunks = -(-rest // room)
-    ideal = at + rest // chunks
-    for places in choices:
-        # Within these bounds no chunk more is needed; then, a chunk at least half full.
-        for earliest in (length - (chunks - 1) * room, at + room // 2):
-            near = places[(places >= max(earliest, at + 1)) & (places <= at + room)]
-            if len(near):
-                return int(near[np.argmin(np.abs(near - ideal))])
-    return at + room
-
-
 def _word_scores(
-    words: _Words, tokens: TokenizedText, probabilities: NDArray[np.float32], word_score: WordScore
+    words: TokenWords, tokens: TokenizedText, probabilities: NDArray[np.float32], word_score: WordScore
 ) -> NDArray[np.float32]:
     """Shape (words,)."""
     number = len(words.starts)

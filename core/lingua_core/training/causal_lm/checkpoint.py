@@ -6,17 +6,19 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from lingua_core.errors import InputError
+from lingua_core.training.checkpoint_file import read_checkpoint, write_checkpoint
 
 __all__ = ["LATEST", "STABLE", "load_checkpoint", "save_checkpoint"]
 
 LATEST = "checkpoint.pt"
 STABLE = "stable.pt"
 """The last one before the decay: where training can go on after it."""
+
+_PARTS = ("step", "decay", "model", "optimisers")
 
 Run = Mapping[str, int | float | str]
 
@@ -44,16 +46,11 @@ def save_checkpoint(
     """
     state = {
         "step": step,
-        "run": dict(run),
         "decay": decay,
         "model": model.state_dict(),
         "optimisers": {name: optimiser.state_dict() for name, optimiser in optimisers.items()},
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / (STABLE if stable else LATEST)
-    unfinished = file.with_suffix(".unfinished")
-    torch.save(state, unfinished)
-    unfinished.replace(file)
+    write_checkpoint(folder / (STABLE if stable else LATEST), run, state)
 
 
 def load_checkpoint(
@@ -71,46 +68,21 @@ def load_checkpoint(
     Raises:
         InputError: If the checkpoints are of another run, cannot be read, or are past `decay_from`.
     """
-    files = [folder / name for name in (LATEST, STABLE) if (folder / name).is_file()]
-    reached = 0
-    for file in files:
-        state = _read(file)
-        _check(file, state["run"], run)
+    reached: list[int] = []
+    for file in (LATEST, STABLE):
+        state = read_checkpoint(folder / file, run, _PARTS)
+        if state is None:
+            continue
         step, decay = int(state["step"]), state["decay"]
         if (step <= decay_from) if decay is None else (tuple(decay) == (decay_from, decay_steps)):
             model.load_state_dict(state["model"])
             for name, optimiser in optimisers.items():
                 optimiser.load_state_dict(state["optimisers"][name])
             return step
-        reached = step if decay is None else int(decay[0])
-    if files:
+        reached.append(step if decay is None else int(decay[0]))
+    if reached:
         raise InputError(
-            f"The checkpoint in {str(folder)!r} has {reached:,} steps behind it, so its decay cannot begin "
-            f"at step {decay_from:,}. Ask for at least {reached + decay_steps:,} steps."
+            f"The checkpoint in {str(folder)!r} has {reached[-1]:,} steps behind it, so its decay cannot "
+            f"begin at step {decay_from:,}. Ask for at least {reached[-1] + decay_steps:,} steps."
         )
     return 0
-
-
-def _read(file: Path) -> dict[str, Any]:
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        state: dict[str, Any] = torch.load(file, weights_only=True, map_location=device)
-        if missing := {"step", "run", "decay", "model", "optimisers"} - set(state):
-            raise KeyError(*sorted(missing))
-        return state
-    except Exception as error:  # a damaged file raises what unpickling raises
-        raise InputError(f"The checkpoint {str(file)!r} cannot be read: {error}. {_advice(file)}") from error
-
-
-def _check(file: Path, made: Run, run: Run) -> None:
-    other = [
-        f"{name} {made.get(name)} there, {run[name]} here" for name in run if made.get(name) != run[name]
-    ]
-    if other:
-        raise InputError(
-            f"The checkpoint {str(file)!r} is of another run: {'; '.join(other)}. {_advice(file)}"
-        )
-
-
-def _advice(file: Path) -> str:
-    return f"Give the command it was made with, or remove {str(file.parent)!r} to begin anew."

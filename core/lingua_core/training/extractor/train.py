@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
-from lingua_core.errors import InputError
 from lingua_core.models.pairs import LONGEST_SEQUENCE
+from lingua_core.training.checkpoint_file import read_checkpoint, write_checkpoint
 from lingua_core.training.data.distractors import Distractors
 from lingua_core.training.data.examples import Example
 from lingua_core.training.extractor.batches import Batch, make_batch
@@ -217,15 +217,11 @@ def _save(
 ) -> None:
     state = {
         "step": step,
-        "run": run,
         "model": model.state_dict(),
         "optimiser": optimiser.state_dict(),
         "average": average.weights,
     }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(".unfinished")
-    torch.save(state, unfinished)
-    unfinished.replace(file)
+    write_checkpoint(file, run, state)
 
 
 def _resume(
@@ -235,20 +231,10 @@ def _resume(
     optimiser: torch.optim.Optimizer,
     average: _Average,
 ) -> int:
-    if not file.is_file():
+    state = read_checkpoint(file, run, ("step", "model", "optimiser", "average"))
+    if state is None:
         return 0
-    advice = f"Give the command it was made with, or remove {str(file.parent)!r} to begin anew."
-    try:
-        state = torch.load(file, weights_only=True, map_location=_device())
-        made: dict[str, Any] = state["run"]
-        other = [
-            f"{name} {made.get(name)} there, {run[name]} here" for name in run if made.get(name) != run[name]
-        ]
-        if not other:
-            model.load_state_dict(state["model"])
-            optimiser.load_state_dict(state["optimiser"])
-            average.weights = state["average"]
-            return int(state["step"])
-    except Exception as error:  # a damaged file raises what unpickling raises
-        raise InputError(f"The checkpoint {str(file)!r} cannot be read: {error}. {advice}") from error
-    raise InputError(f"The checkpoint {str(file)!r} is of another run: {'; '.join(other)}. {advice}")
+    model.load_state_dict(state["model"])
+    optimiser.load_state_dict(state["optimiser"])
+    average.weights = state["average"]
+    return int(state["step"])
