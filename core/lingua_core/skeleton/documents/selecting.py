@@ -113,14 +113,13 @@ class SegmentSelector:
         """What bears on a point of its answer."""
         base = self._base(question)
         named = self._named(point)
-        best = self._most_promising(_standardized(self._spread_out(base.keep)) + _NAMED * named, named)
+        best = self._most_promising(self._combined(base.keep, named), named)
         fresh = self._passes.get((f"{question} {point}", best)) if best else base
         scores = SegmentScores(
             keep=np.where(np.isnan(fresh.keep), base.keep, fresh.keep),
             relevance=np.where(np.isnan(fresh.relevance), base.relevance, fresh.relevance),
         )
-        combined = _standardized(self._spread_out(scores.keep)) + _NAMED * named
-        kept = self._selected(scores, combined.astype(np.float32), tokens)
+        kept = self._selected(scores, self._combined(scores.keep, named), tokens)
         return Selected(excerpts=kept, bears=bool(kept) and (self._bears(fresh) or _is_named(named)))
 
     def is_broad(self, point: str) -> bool:
@@ -143,6 +142,9 @@ class SegmentSelector:
         alike = [len(wanted & title) / max(1, len(wanted | title)) for title in self._titles]
         titled = np.asarray(alike, np.float32)[self._repeated.owners]
         return (words + titled).astype(np.float32)
+
+    def _combined(self, keep: Vector, named: Vector) -> Vector:
+        return (_standardized(self._spread_out(keep)) + _NAMED * named).astype(np.float32)
 
     def _most_promising(self, combined: Vector, named: Vector) -> list[int]:
         """The documents to read again: half by all that is known, half by what the point names."""
