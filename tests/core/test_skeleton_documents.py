@@ -16,10 +16,11 @@ from lingua_core.skeleton import (
     AnswerDone,
     ContextOptions,
     DocumentContexts,
+    Expansion,
     Point,
     SkeletonAnswer,
 )
-from lingua_core.skeleton.documents.budgeting import PointBudget
+from lingua_core.skeleton.documents.budgeting import PointBudget, PromptFrame
 from lingua_core.skeleton.documents.scoring import SharedPasses
 from lingua_core.skeleton.economy import Prices
 
@@ -87,6 +88,15 @@ def answered(
 
 def request(requests: Sequence[ChatRequest], tag: str) -> str:
     return next(r.messages[-1].content for r in requests if r.tag == tag)
+
+
+def passages(expansion: Expansion) -> list[str]:
+    """What a point was given of the documents."""
+    return [
+        DOCUMENTS[citation.number - 1].text[start:end]
+        for citation in expansion.citations
+        for start, end in citation.spans
+    ]
 
 
 def contexts_of(
@@ -182,13 +192,81 @@ def test_contexts_hold_the_budget_whatever_the_number_of_points(
 
 
 @given(total=st.integers(320, 5000), expected=st.integers(1, 10), number=st.integers(1, 20))
-def test_a_points_share_follows_from_its_number_and_all_before_the_last_few_are_equal(
+def test_a_points_share_follows_from_its_number_and_all_that_are_expected_get_the_same(
     total: int, expected: int, number: int
 ) -> None:
     budget = PointBudget(total=total, expected=expected, least=32)
     shares = [budget.of(i) for i in range(1, number + 1)]
     assert sum(shares) <= total + 32 * max(0, number - expected)
-    assert max(shares[: max(1, expected - 3)]) - min(shares[: max(1, expected - 3)]) <= 1
+    assert len(set(shares[:expected])) == 1
+    assert set(shares[expected:]) <= {32}
+
+
+@given(
+    total=st.integers(1000, 5000),
+    expected=st.integers(2, 10),
+    points=st.integers(2, 12),
+    frame=st.builds(
+        PromptFrame, skeleton=st.integers(0, 200), point=st.integers(0, 150), title=st.integers(0, 9)
+    ),
+    data=st.data(),
+)
+def test_points_that_wait_share_what_the_others_leave_and_hold_the_budget_of_prompts(
+    total: int, expected: int, points: int, frame: PromptFrame, data: st.DataObject
+) -> None:
+    waiting = data.draw(st.sets(st.integers(1, points), min_size=1))
+    budget = PointBudget(total=total, expected=expected, least=32, frame=frame)
+    each = budget.of_waiting(waiting, points=points)
+    assert 32 <= each <= max(32, 3 * budget.of(1))
+    early = [i for i in range(1, points + 1) if i not in waiting]
+    spent = sum(budget.of(i) + frame.of_point(i) for i in early)
+    spent += len(waiting) * (each + frame.of_point(points))
+    if each > 32:
+        assert spent + frame.skeleton <= total + frame.of_answer(expected)
+    if points <= expected and not frame.point and not frame.title:
+        assert each >= budget.of(1)
+
+
+def test_a_point_that_names_nothing_waits_for_the_plan_and_reads_what_the_others_leave() -> None:
+    plan = written("Bridges", "Conclusion", "Ferries")
+    answer, requests = answered(plan, contexts=ContextOptions(context_tokens=700))
+    whole, partial = request(requests, "point 2"), request(requests, "point 1")
+    assert "3. Ferries" in whole
+    assert "2. Conclusion" not in partial
+    given = [sum(words(s) for s in passages(e)) for e in answer.expansions]
+    assert given[1] > 2 * max(given[0], given[2])
+    assert answer.accounting is not None
+    assert answer.accounting.context_tokens <= 700
+
+
+def test_what_points_read_does_not_depend_on_when_they_are_launched() -> None:
+    plan = written("Bridges", "Conclusion", "Ferries", "Overview")
+    options = ContextOptions(context_tokens=700)
+    answers = [answered(plan, contexts=options)[0] for _ in range(2)]
+    assert answers[0].expansions == answers[1].expansions
+    # With two calls at once, the second point finds no slot: it knows the plan, and shares what is left.
+    narrow, _ = answered(plan, contexts=options, max_concurrency=2)
+    assert narrow.accounting is not None
+    assert narrow.accounting.context_tokens <= 700
+
+
+def test_where_the_question_says_nothing_of_points_their_own_words_choose_what_is_read_again() -> None:
+    def score(query: str | None, text: str) -> float:
+        if "zeppelin" in (query or "").lower() and "airship" in text:
+            return 0.95
+        return 0.9 if "always" in text else 0.1
+
+    loud = [f"Remark {i} always seems to matter, whatever the question is." for i in range(5)]
+    quiet = [f"Remark {i} is about nothing in particular." for i in range(14)]
+    about = "The zeppelin was built by a count. An airship of this kind was as long as a street."
+    contexts = DocumentContexts(
+        [Document(text) for text in (*loud, *quiet, about)],
+        compressor(score, threshold=0.5),
+        ContextOptions(context_tokens=160, expected_points=4, reread=4),
+    )
+    contexts.for_skeleton(QUESTION)
+    read = contexts.for_points(QUESTION, [Point(index=1, text="Zeppelin travel and its heyday")])
+    assert "An airship of this kind" in read
 
 
 def test_headings_count_towards_the_budget() -> None:
@@ -312,7 +390,9 @@ def test_a_point_on_which_no_document_bears_is_written_from_the_shared_view_and_
         return 0.0 if "Zeppelins" in (query or "") else 0.9
 
     answer, requests = answered(written("Bridges", "Zeppelins"), cut=compressor(score, threshold=0.5))
-    assert "No document bears on point 2: written from what the skeleton was planned on." in answer.notes
+    note = "No document bears on point 2: written from what the skeleton was planned on."
+    assert note in answer.notes
+    assert [expansion.note for expansion in answer.expansions] == ["", note]
     view = contexts_of(compressor(score, threshold=0.5)).for_skeleton(QUESTION)
     assert view in request(requests, "point 2")
     assert not [note for note in answer.notes if "point 1" in note]

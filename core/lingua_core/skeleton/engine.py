@@ -13,6 +13,7 @@ from lingua_core.llms.limits import ConcurrencyLimit
 from lingua_core.llms.retrying import RetryPolicy
 from lingua_core.skeleton.documents import ContextMode, ContextOptions, DocumentContexts
 from lingua_core.skeleton.documents.accounting import accounting
+from lingua_core.skeleton.documents.budgeting import PromptFrame
 from lingua_core.skeleton.driver.accounting import CountTokens
 from lingua_core.skeleton.driver.answering import Answering
 from lingua_core.skeleton.driver.asking import Asking
@@ -357,18 +358,17 @@ class SkeletonOfThought:
 
     def _document_contexts(self, documents: tuple[Document, ...], question: str) -> DocumentContexts:
         compressor = self._compressor or PromptCompressor()
-        return DocumentContexts(
-            documents, compressor, self.contexts, overhead=self._overhead(question, compressor)
-        )
+        return DocumentContexts(documents, compressor, self.contexts, frame=self._frame(question, compressor))
 
-    def _overhead(self, question: str, compressor: PromptCompressor) -> int:
-        """Tokens of all prompts of an answer beside contexts, less those of a direct one."""
-        points = self.contexts.expected_points
-        lengths = Lengths()
-        counter = compressor.token_counter
-        own = counter.count([question])[0]
-        skeleton, point, direct = self._instructions(
-            question, own, lengths, lambda text: counter.count([text])[0]
+    def _frame(self, question: str, compressor: PromptCompressor) -> PromptFrame:
+        """What prompts over documents hold beside contexts."""
+        prompts = self.prompts.for_documents()
+        none = Skeleton(points=(Point(index=1, text="-"),))
+        requests = (
+            prompts.skeleton_request(question, context="-", max_points=self.options.max_points).messages,
+            prompts.point_request(question, none, none.points, context="-", is_partial=True).messages,
+            prompts.direct_request(question, context="-"),
         )
-        plan = points * lengths.title
-        return skeleton + own + points * (point + own + plan) - direct - own
+        count = compressor.token_counter.count
+        skeleton, point, direct = (sum(count([m.content for m in messages])) for messages in requests)
+        return PromptFrame(skeleton=skeleton - direct, point=point, title=Lengths().title)

@@ -180,6 +180,7 @@ class Expansion:
         error: What went wrong in the end, or empty.
         citations: The documents that it was written from; empty without documents.
         cited: Numbers of those that it cites, in the order of its text.
+        note: Why it was not written from what bears on it, or empty.
     """
 
     point: Point
@@ -189,6 +190,7 @@ class Expansion:
     error: str = ""
     citations: tuple[Citation, ...] = ()
     cited: tuple[int, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

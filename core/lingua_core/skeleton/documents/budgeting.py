@@ -1,48 +1,66 @@
-"""Sharing out tokens among points before it is known how many there are."""
+"""Sharing out tokens among points, most of them before it is known how many there are."""
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
-from itertools import islice
 
-__all__ = ["FEWEST", "PointBudget"]
+__all__ = ["PointBudget", "PromptFrame"]
 
-FEWEST = 4
-"""As many points are thought to be still to come, at least, however many have come."""
-_LARGE = 1_000_000
+_WIDEST = 3
+"""As many equal shares a point may read that waited until all others were known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptFrame:
+    """What the prompts of an answer hold beside contexts, in tokens.
+
+    Attributes:
+        skeleton: The prompt for the skeleton, less that of a direct answer.
+        point: A point's prompt, without the plan.
+        title: A line of the plan.
+    """
+
+    skeleton: int = 0
+    point: int = 0
+    title: int = 0
+
+    def of_point(self, known: int) -> int:
+        """A point's prompt with a plan of so many lines."""
+        return self.point + known * self.title
+
+    def of_answer(self, points: int) -> int:
+        """All prompts, if each point knows of those before it."""
+        return self.skeleton + sum(self.of_point(i) for i in range(1, points + 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointBudget:
-    """Each point's share of a budget. It follows from the point's number alone, not from who asks first.
+    """Each point's share of a budget, whoever asks first.
 
-    All but the last few of the points that are expected get the same. From then on each gets a quarter of
-    what is left, so that there is something for further ones. No point gets less than `least`: as long as no
-    more points come than expected, and the budget is `least` for each of them, it holds; every point beyond
-    may exceed it by `least`.
+    Points that are asked for while the plan is still being written get equal shares, as many as points are
+    expected, and then the least. Those that wait for the whole plan share what these leave: with fewer
+    points than expected that is much, for what the prompts of the missing points would have held is left
+    as well.
 
     Attributes:
-        total: Tokens for all points together.
+        total: Tokens for the contexts of as many points as expected.
         expected: How many points there will be, about.
-        least: Tokens that every point gets.
+        least: Tokens that every point gets; beyond the expected ones it may exceed the budget by them.
+        frame: What prompts hold beside contexts, if the budget is one of whole prompts.
     """
 
     total: int
     expected: int
     least: int
+    frame: PromptFrame = PromptFrame()
 
     def of(self, number: int) -> int:
-        """Tokens of the point with this number, counted from 1."""
-        return next(islice(self._shares(), number - 1, None))
+        """Tokens of the point with this number, counted from 1, that does not wait."""
+        return max(self.least, self.total // self.expected) if number <= self.expected else self.least
 
-    @classmethod
-    def used(cls, expected: int) -> float:
-        """The fraction of a large budget that as many points as expected use."""
-        budget = cls(total=_LARGE, expected=expected, least=0)
-        return sum(islice(budget._shares(), expected)) / _LARGE
-
-    def _shares(self) -> Iterator[int]:
-        left, to_come = self.total, self.expected
-        while True:
-            share = max(self.least, left // max(FEWEST, to_come))
-            yield share
-            left, to_come = max(0, left - share), to_come - 1
+    def of_waiting(self, waiting: Collection[int], *, points: int) -> int:
+        """Tokens of each of those that wait, if there are so many points in all."""
+        early = [i for i in range(1, points + 1) if i not in waiting]
+        left = self.total + self.frame.of_answer(self.expected) - self.frame.skeleton
+        left -= sum(self.of(i) + self.frame.of_point(i) for i in early)
+        share = left // len(waiting) - self.frame.of_point(points)
+        return max(self.least, min(share, _WIDEST * self.of(1)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from lingua_core.compression import PromptCompressor
 from lingua_core.documents import Document
 from lingua_core.errors import InputError, LinguaError, ScorerError
-from lingua_core.skeleton.documents.budgeting import PointBudget
+from lingua_core.skeleton.documents.budgeting import PointBudget, PromptFrame
 from lingua_core.skeleton.documents.choosing import choose_mode
 from lingua_core.skeleton.documents.citing import cited_numbers
 from lingua_core.skeleton.documents.options import SMALLEST, ContextOptions
@@ -40,14 +40,14 @@ class _Given:
         direct: What a direct answer is written from.
         points: By number, of the last call that wrote each.
         calls: Of all calls, in the order in which they asked.
-        notes: What did not go the plain way, once each.
+        notes: By number, why a point was not written from what bears on it.
     """
 
     view: Excerpts | None = None
     direct: Excerpts | None = None
     points: dict[int, Excerpts] = field(default_factory=dict[int, Excerpts])
     calls: list[Excerpts] = field(default_factory=list[Excerpts])
-    notes: dict[str, None] = field(default_factory=dict[str, None])
+    notes: dict[int, str] = field(default_factory=dict[int, str])
 
 
 class DocumentContexts:
@@ -61,8 +61,7 @@ class DocumentContexts:
         documents: What the answer is to rest on.
         compressor: Cuts them; its counter counts.
         options: Modes and budgets.
-        overhead: Tokens that all prompts of an answer have beside contexts, less those of a direct one: for
-            the default budget.
+        frame: What prompts hold beside contexts: for the default budget.
 
     Raises:
         InputError: If there is no text.
@@ -74,25 +73,31 @@ class DocumentContexts:
         compressor: PromptCompressor,
         options: ContextOptions,
         *,
-        overhead: int = 0,
+        frame: PromptFrame | None = None,
     ) -> None:
         self.documents = tuple(documents)
         if not any(document.text.strip() for document in self.documents):
             raise InputError(f"documents holds no text ({len(self.documents)} documents).")
         self._compressor = compressor
         self.whole_tokens = self.count([self.whole()])
-        self.context_tokens = options.context_tokens or _default_tokens(options, self.whole_tokens, overhead)
+        budget, frame = _default_budget(options, self.whole_tokens, frame or PromptFrame())
+        if options.context_tokens is not None:
+            budget, frame = options.context_tokens, PromptFrame()
+        self.context_tokens = budget
         self.choice = choose_mode(options, total=self.context_tokens, whole=self.whole_tokens)
         self._view_tokens = options.skeleton_tokens(self.context_tokens)
         left = max(0, self.context_tokens - self._view_tokens)
-        self._points = PointBudget(total=left, expected=options.expected_points, least=SMALLEST)
-        largest = min(self._view_tokens, left // options.expected_points)
+        share = left // options.expected_points
+        least = SMALLEST if options.context_tokens is not None else max(SMALLEST, share // 2)
+        self._points = PointBudget(total=left, expected=options.expected_points, least=least, frame=frame)
+        largest = min(self._view_tokens, share)
         if self.choice.mode == "shared":
             self._view_tokens = largest = self.choice.shared_tokens
         self._largest, self._reread = largest, options.reread
         self._lock = threading.Lock()
         self._viewing, self._preparing = threading.Lock(), threading.Lock()
         self._selector: Selector | None = None
+        self._waiting: dict[int, int] = {}
         self._given = _Given()
 
     # What calls are written from
@@ -124,6 +129,22 @@ class DocumentContexts:
             self._given.calls.append(kept)
         return numbered(kept)
 
+    # What is known of the plan
+
+    def waits_for_plan(self, points: Sequence[Point]) -> bool:
+        """Whether one of these names nothing of the documents: it is to read what the others leave."""
+        if self.choice.mode == "shared" or self._selector is None:
+            return False
+        return any(self._selector.is_broad(point.text) for point in points)
+
+    def plan_is_complete(self, waiting: Sequence[Point], *, points: int) -> None:
+        """Share out what is left among the points that waited."""
+        numbers = [point.index for point in waiting]
+        with self._lock:
+            self._waiting = dict.fromkeys(
+                numbers, self._points.of_waiting(numbers, points=points) if numbers else 0
+            )
+
     def _view(self, question: str) -> Excerpts:
         with self._viewing:
             if self._given.view is None:
@@ -154,21 +175,22 @@ class DocumentContexts:
         return united([self._for_point(question, point) for point in points])
 
     def _for_point(self, question: str, point: Point) -> Excerpts:
-        tokens = self._points.of(point.index)
+        with self._lock:
+            tokens = self._waiting.get(point.index) or self._points.of(point.index)
         try:
             selected = self._prepared().for_point(question, point.text, tokens)
         except Exception as error:  # a user's scorer or counter may raise anything; the answer goes on
             _LOGGER.warning("The compressor failed for point %d: %s", point.index, error)
             reason = f"{error}" if isinstance(error, LinguaError) else f"{type(error).__name__}: {error}"
             why = f"The compressor failed for point {point.index} ({reason.rstrip('.')})"
-            return self._instead(question, why)
+            return self._instead(question, point, why)
         if not selected.bears:
-            return self._instead(question, f"No document bears on point {point.index}")
+            return self._instead(question, point, f"No document bears on point {point.index}")
         return selected.excerpts
 
-    def _instead(self, question: str, why: str) -> Excerpts:
+    def _instead(self, question: str, point: Point, why: str) -> Excerpts:
         with self._lock:
-            self._given.notes[f"{why}: written from what the skeleton was planned on."] = None
+            self._given.notes[point.index] = f"{why}: written from what the skeleton was planned on."
         return self._view(question)
 
     # What came of it
@@ -191,7 +213,8 @@ class DocumentContexts:
         """The answer with what each point was written from and what it cites, numbered alike throughout."""
         with self._lock:
             view, direct = self._given.view or (), self._given.direct
-            points, notes = dict(self._given.points), list(self._given.notes)
+            points, fallen_back = dict(self._given.points), dict(self._given.notes)
+        notes = [fallen_back[index] for index in sorted(fallen_back)]
         if answer.route == "skeleton":
             used = [view, *points.values()]
             notes.append(f"Contexts: {self.choice.mode}; {self.choice.reason}.")
@@ -205,24 +228,27 @@ class DocumentContexts:
             notes.append(f"The answer cites {wrong}, which it was not given.")
         return replace(
             answer,
-            expansions=tuple(_credited(e, points.get(e.point.index, ())) for e in answer.expansions),
+            expansions=tuple(
+                _credited(e, points.get(e.point.index, ()), fallen_back.get(e.point.index, ""))
+                for e in answer.expansions
+            ),
             citations=found,
             notes=(*answer.notes, *notes),
         )
 
 
-def _default_tokens(options: ContextOptions, whole: int, overhead: int) -> int:
-    """The budget of which as much is used up as is affordable when as many points as expected have come.
+def _default_budget(options: ContextOptions, whole: int, frame: PromptFrame) -> tuple[int, PromptFrame]:
+    """Tokens of contexts with which as many points as expected read no more than a direct call, all told.
 
     Where prompts alone are larger than that, saving is out of reach: then every call reads short documents
-    whole, rather than a few words of them.
+    whole, rather than a few words of them, and what prompts hold beside does not count.
     """
-    view = options.skeleton_share
-    affordable = int((whole - overhead) / (view + (1 - view) * PointBudget.used(options.expected_points)))
+    affordable = whole - frame.of_answer(options.expected_points)
     if affordable >= options.least_tokens:
-        return affordable
+        return affordable, frame
+    view = options.skeleton_share
     smallest_share = min(share for share in (view, (1 - view) / options.expected_points) if share)
-    return max(options.least_tokens, -int(-min(whole, _SHORT) // smallest_share))
+    return max(options.least_tokens, -int(-min(whole, _SHORT) // smallest_share)), PromptFrame()
 
 
 def _unknown_to_point(expansion: Expansion, given: Mapping[int, Excerpts]) -> str:
@@ -238,7 +264,7 @@ def _unknown(text: str, given: Sequence[Excerpts]) -> str:
     return ", ".join(f"[{number}]" for number in cited_numbers(text) if number not in known)
 
 
-def _credited(expansion: Expansion, kept: Excerpts) -> Expansion:
+def _credited(expansion: Expansion, kept: Excerpts, note: str) -> Expansion:
     known = {excerpt.index + 1 for excerpt in kept}
     cited = tuple(number for number in cited_numbers(expansion.text) if number in known)
-    return replace(expansion, citations=citations(kept), cited=cited)
+    return replace(expansion, citations=citations(kept), cited=cited, note=note)

@@ -24,12 +24,16 @@ class ContextOptions:
             providers' prefix caches like. "auto": what costs less at `prices`.
         context_tokens: Of all contexts of an answer together, numbers and titles included; None for as many
             as make the whole answer, if it has as many points as expected, read no more than one direct call
-            with the uncompressed documents, as the compressor counts. It is exceeded only by points beyond
-            those expected (by at most 32 tokens each), and by those that have to be written from what the
-            skeleton was planned on (by its size each). A shared context that a cache keeps counts once.
+            with the uncompressed documents, as the compressor counts. With fewer points, what their prompts
+            save goes to the contexts of those that wait for the whole plan; with more, each beyond those
+            expected adds its prompt with half a share. A number that is given is exceeded only by points
+            beyond those expected (by at most 32 tokens each), and by those that have to be written from
+            what the skeleton was planned on (by its size each). A shared context that a cache keeps counts
+            once.
         skeleton_share: The fraction of them that the skeleton is planned on.
         expected_points: Among how many points the rest is shared out while the skeleton is still being
-            written; further points share what the last of these leave.
+            written. Points that wait for it, above all those that name nothing of the documents
+            ("Background"), share what the others leave.
         reread: How many documents are read again with each point; 0 for none, which takes no time at all
             and finds what points name by its words only.
         prices: For "auto".
@@ -42,7 +46,7 @@ class ContextOptions:
     context_tokens: int | None = None
     skeleton_share: float = 0.1
     expected_points: int = 8
-    reread: int = 6
+    reread: int = 4
     prices: Prices | None = None
 
     def __post_init__(self) -> None:

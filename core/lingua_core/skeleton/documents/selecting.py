@@ -1,9 +1,10 @@
 """What of the documents bears on a question, and on each point of its answer.
 
 The model reads all documents once, with the question. What a point names is looked up in the words of all
-segments and in the titles (milliseconds); the documents that may be worth most to it are then read once more,
-with question and point together. On development data that keeps as much evidence as reading all documents
-with each point, at less than a third of the work (docs/experiments/rag-skeleton.md).
+segments and in the titles (milliseconds); a few documents are then read once more, with question and point
+together: those that promise most, and those that hold most of what the point names, for where the question
+is broad ("an overview of ...") its scores say nothing about points. On development data that keeps as much
+evidence as reading all documents with each point, at a fifth of the work (docs/experiments/rag-skeleton.md).
 """
 
 import threading
@@ -24,9 +25,12 @@ from lingua_core.skeleton.documents.selection import Excerpt, excerpts, heading,
 __all__ = ["CompressionSelector", "SegmentSelector", "Selected", "Selector", "selector"]
 
 Vector = NDArray[np.float32]
-_WORDS, _TITLE = 3.0, 4.0
-"""Standard deviations of the scores that a segment gains by holding all words of a point, and by standing
-under a title of the same words."""
+_NAMED = 4.0
+"""Standard deviations of the scores that a segment gains by holding all words of a point, and as many by
+standing under a title of the same words."""
+_NAMES = 0.45
+"""A point names something of the documents if a segment holds this share of its words, by their weight, title
+and text taken together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,10 @@ class Selector(Protocol):
 
     def for_point(self, question: str, point: str, tokens: int) -> Selected:
         """What bears on a point of its answer."""
+        ...
+
+    def is_broad(self, point: str) -> bool:
+        """Whether a point names nothing by which documents are found, such as "Background". Takes no time."""
         ...
 
 
@@ -105,14 +113,18 @@ class SegmentSelector:
         """What bears on a point of its answer."""
         base = self._base(question)
         named = self._named(point)
-        best = self._most_promising(_standardized(self._spread_out(base.keep)) + named)
+        best = self._most_promising(self._combined(base.keep, named), named)
         fresh = self._passes.get((f"{question} {point}", best)) if best else base
         scores = SegmentScores(
             keep=np.where(np.isnan(fresh.keep), base.keep, fresh.keep),
             relevance=np.where(np.isnan(fresh.relevance), base.relevance, fresh.relevance),
         )
-        kept = self._selected(scores, _standardized(self._spread_out(scores.keep)) + named, tokens)
-        return Selected(excerpts=kept, bears=bool(kept) and self._bears(fresh))
+        kept = self._selected(scores, self._combined(scores.keep, named), tokens)
+        return Selected(excerpts=kept, bears=bool(kept) and (self._bears(fresh) or _is_named(named)))
+
+    def is_broad(self, point: str) -> bool:
+        """Whether a point names nothing by which documents are found, such as "Background". Takes no time."""
+        return not _is_named(self._named(point))
 
     def _base(self, question: str) -> SegmentScores:
         # Held while the model reads: who comes meanwhile needs the same.
@@ -123,19 +135,27 @@ class SegmentSelector:
             return self._of_question[question]
 
     def _named(self, point: str) -> Vector:
-        """What segments gain by holding what the point names."""
+        """How much segments hold of what the point names: its words, and the same again for their title."""
         rows = self._index.scores(point)
         words = np.concatenate([np.zeros(0, np.float32), *rows])
         wanted = set(terms(point))
         alike = [len(wanted & title) / max(1, len(wanted | title)) for title in self._titles]
         titled = np.asarray(alike, np.float32)[self._repeated.owners]
-        return (_WORDS * words + _TITLE * titled).astype(np.float32)
+        return (words + titled).astype(np.float32)
 
-    def _most_promising(self, combined: Vector) -> list[int]:
+    def _combined(self, keep: Vector, named: Vector) -> Vector:
+        return (_standardized(self._spread_out(keep)) + _NAMED * named).astype(np.float32)
+
+    def _most_promising(self, combined: Vector, named: Vector) -> list[int]:
+        """The documents to read again: half by all that is known, half by what the point names."""
+        found = self._best_documents(combined)[: self._reread - self._reread // 2]
+        others = [i for i in self._best_documents(named) if i not in found]
+        return sorted([*found, *others[: self._reread // 2]])
+
+    def _best_documents(self, values: Vector) -> list[int]:
         best = np.full(len(self._documents), -np.inf)
-        np.maximum.at(best, self._repeated.owners, combined)
-        order = [int(i) for i in np.argsort(-best, kind="stable")[: self._reread]]
-        return sorted(i for i in order if np.isfinite(best[i]))
+        np.maximum.at(best, self._repeated.owners, values)
+        return [int(i) for i in np.argsort(-best, kind="stable") if np.isfinite(best[i])]
 
     def _spread_out(self, keep: Vector) -> Vector:
         """Probabilities as log-odds, which tell apart what is near 0 and near 1; other scores as they are."""
@@ -186,6 +206,10 @@ class CompressionSelector:
         """What bears on a point of its answer."""
         return self._passes.get((f"{question} {point}", tokens))
 
+    def is_broad(self, point: str) -> bool:
+        """False: without scores of segments there is no telling."""
+        return False
+
     def _answer(self, asked: Sequence[tuple[str, int]]) -> list[Selected]:
         found: dict[tuple[str, int], Selected] = {}
         for tokens in dict.fromkeys(tokens for _, tokens in asked):
@@ -210,6 +234,10 @@ class CompressionSelector:
             least = min(kept, key=lambda excerpt: (excerpt.score, -excerpt.index))
             kept = tuple(excerpt for excerpt in kept if excerpt is not least)
         return kept
+
+
+def _is_named(named: Vector) -> bool:
+    return bool(named.max(initial=0.0) >= _NAMES)
 
 
 def _standardized(values: Vector) -> Vector:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lingua_core.llms.base import LLM, ChatRequest, Message
-from lingua_core.skeleton.driver.contexts import ContextProvider, FixedContext
+from lingua_core.skeleton.driver.contexts import ContextProvider, FixedContext, PlanAwareContexts
 from lingua_core.skeleton.driver.options import DriverOptions
 from lingua_core.skeleton.driver.texts import Filter, Splitter
 from lingua_core.skeleton.driver.thinking import ThoughtFilter
@@ -110,6 +110,15 @@ class Asking:
     def splitter(self, points: Sequence[Point]) -> Splitter:
         """What tells the points of one reply apart."""
         return SectionSplitter(points)
+
+    def waits_for_plan(self, points: Sequence[Point]) -> bool:
+        """Whether what these points are written from is known only when the plan is."""
+        return isinstance(self.context, PlanAwareContexts) and self.context.waits_for_plan(points)
+
+    def plan_is_complete(self, waiting: Sequence[Point], *, points: int) -> None:
+        """Tell what makes contexts how many points there are, and which have waited for that."""
+        if isinstance(self.context, PlanAwareContexts):
+            self.context.plan_is_complete(waiting, points=points)
 
     async def context_for(self, points: Sequence[Point]) -> str:
         """What these points are written from."""

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from lingua_core.skeleton.types import Point
 
-__all__ = ["ContextProvider", "FixedContext"]
+__all__ = ["ContextProvider", "FixedContext", "PlanAwareContexts"]
 
 
 @runtime_checkable
@@ -26,6 +26,22 @@ class ContextProvider(Protocol):
 
     def for_direct(self, question: str) -> str:
         """What a direct answer is written from."""
+        ...
+
+
+@runtime_checkable
+class PlanAwareContexts(ContextProvider, Protocol):
+    """A provider that gives more to points for which the whole plan is waited for.
+
+    Both methods are called in the event loop, and must be quick.
+    """
+
+    def waits_for_plan(self, points: Sequence[Point]) -> bool:
+        """Whether these points, of one call, are to be asked for only when the plan is complete."""
+        ...
+
+    def plan_is_complete(self, waiting: Sequence[Point], *, points: int) -> None:
+        """Hear that there are so many points in all, and which of them have waited for that, why ever."""
         ...
 
 

@@ -63,6 +63,8 @@ class PointWriter:
         self._tags: dict[str, tuple[int, ...]] = {}
         self._is_allowed, self._is_planned = asyncio.Event(), asyncio.Event()
         self._is_stopped = False
+        self._early = 0
+        self._late: list[Point] = []
 
     @property
     def states(self) -> Sequence[PointState]:
@@ -93,6 +95,7 @@ class PointWriter:
     def plan_is_complete(self) -> None:
         """There are no more points."""
         self._launch_waiting()
+        self._asking.plan_is_complete(self._late, points=len(self._states))
         self._is_planned.set()
         for index, ended in self._ended.items():
             if index not in self._states:
@@ -144,6 +147,10 @@ class PointWriter:
     def _launch(self, states: Sequence[PointState]) -> None:
         if not self._is_stopped:
             is_early = self._is_early(states)
+            if is_early:
+                self._early += 1
+            else:
+                self._late += [state.point for state in states]
             self._tasks.add(self._spawn(self._write(states, is_early=is_early)))
 
     def _is_early(self, states: Sequence[PointState]) -> bool:
@@ -152,9 +159,10 @@ class PointWriter:
         A slot is the skeleton's own; who finds the others taken waits for it anyway, and may as well know
         the whole skeleton. The rule knows no clock: what a point is asked does not depend on the weather.
         """
-        needs_others = any(state.point.depends_on for state in states)
-        has_slot = len(self._tasks) < self._options.max_concurrency - 1
-        return self._options.early_launch and has_slot and not needs_others
+        if not self._options.early_launch or any(state.point.depends_on for state in states):
+            return False
+        has_slot = self._early < self._options.max_concurrency - 1
+        return has_slot and not self._asking.waits_for_plan([state.point for state in states])
 
     async def _write(self, states: Sequence[PointState], *, is_early: bool) -> None:
         await self._is_allowed.wait()

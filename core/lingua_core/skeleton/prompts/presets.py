@@ -1,7 +1,8 @@
 """The presets: for chat models, with and without examples, and for models that continue text.
 
 The procedure is that of arXiv 2307.15337: a skeleton of three to ten points of a few words, then each point
-by itself, with the reply begun for the model where it allows that. The words are our own.
+by itself, with the reply begun for the model where it allows that. The words are our own, and few: every
+point's prompt pays for them.
 """
 
 from collections.abc import Mapping
@@ -33,17 +34,16 @@ Question: ¿Cómo preparo una entrevista de trabajo?
 4. Preparar preguntas propias"""
 
 _CHAT = SkeletonPrompts(
-    system="You answer questions accurately and to the point, in the language in which they are asked.",
+    system="Answer accurately and to the point, in the language of the question.",
     context="Use this context, and nothing that contradicts it:\n\n{context}\n\n",
     documents=(
-        "Answer from these documents alone. Behind each statement, cite the documents that it comes from by "
-        "their numbers in brackets, as [2].\n\n{context}\n\n"
+        "Answer from these documents alone, and cite them by number behind each statement, as [2].\n\n"
+        "{context}\n\n"
     ),
     question="Question: {question}",
     skeleton_task=(
-        "Do not answer yet. First plan the answer: list the points that it should make, in the best order. "
-        "Take 3 to 10 points that do not overlap and together answer the whole question. Give each only its "
-        "subject, in 3 to 6 words, without any explanation or sub-points."
+        "Do not answer yet. First plan the answer: 3 to 10 points that do not overlap and together answer "
+        "the whole question, in the best order. Give each only its subject, in 3 to 6 words."
     ),
     skeleton_limit="Give at most {max_points} points.",
     skeleton_dependencies=(
@@ -58,26 +58,21 @@ _CHAT = SkeletonPrompts(
         "the points in the language of the question."
     ),
     skeleton_form=(
-        'Write one point per line, numbered "1.", "2.", and so on, beginning at once with "1." and with '
-        "nothing before or after the list. Write in the language of the question."
+        'Write one point per line, numbered "1.", "2.", and so on, with nothing before or after the list, in '
+        "the language of the question."
     ),
-    plan="The answer follows this plan; each point is written by a different writer:\n{skeleton}",
-    partial_plan=(
-        "The answer follows this plan, each point written by a different writer; further points may follow:\n"
-        "{skeleton}"
-    ),
+    plan="Plan of the answer:\n{skeleton}",
+    partial_plan="Plan of the answer (further points may follow):\n{skeleton}",
     parents="These points are written already. Build on them without repeating them:\n\n{parents}",
     point_task=(
-        "Write point {point_index} ({point}), and only it, in {length}. The other points ({others}) are "
-        "covered elsewhere: leave to them what belongs to them. Begin with the content itself: no number, no "
-        "title, no introduction, no conclusion. Write in the language of the question."
+        "Write point {point_index} ({point}) alone, in {length}; other writers cover the other points. Begin "
+        "with the content itself: no number, title, introduction or conclusion. Write in the language of the "
+        "question."
     ),
     points_task=(
-        "Write these points, and only these:\n{points}\nGive each {length}. The other points ({others}) are "
-        "covered elsewhere: leave to them what belongs to them. Before each text, put its marker on "
-        "a line of "
-        "its own: {markers}. Below the marker begin with the content itself: no number, no title, no "
-        "introduction, no conclusion. Write in the language of the question."
+        "Write only these points:\n{points}\nGive each {length}; other writers cover the other points. "
+        "Before each text, put its marker on a line of its own: {markers}. Below the marker begin with the "
+        "content itself: no number, title, introduction or conclusion. Write in the language of the question."
     ),
     length="1 to 3 sentences",
     stitch=(
