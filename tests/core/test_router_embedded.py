@@ -25,12 +25,12 @@ from lingua_core.training.router.examples import SHIPPED, read_questions
 from lingua_core.weights import ROUTER
 
 GOLDEN = {
-    "What are the advantages and disadvantages of living on a houseboat?": 0.9965,
-    "Wie kann ich Wasser im Haushalt sparen?": 0.8218,
-    "Why is bread so expensive now?": 0.5251,
-    "Vorteile und Nachteile eines Elektroautos": 0.3613,
-    "Hello, how are you doing?": 0.1120,
-    "What is the capital of Mongolia?": 0.0068,
+    "What are the advantages and disadvantages of living on a houseboat?": 0.9992,
+    "Wie kann ich Wasser im Haushalt sparen?": 0.5389,
+    "Why is bread so expensive now?": 0.8173,
+    "Vorteile und Nachteile eines Elektroautos": 0.6668,
+    "Hello, how are you doing?": 0.1254,
+    "What is the capital of Mongolia?": 0.0132,
 }
 
 POINTS_EXPECTED = [
@@ -39,7 +39,6 @@ POINTS_EXPECTED = [
     "How can a town library attract more readers?",
     "Why do so many restaurants close in their first year? Name several reasons.",
     "Compare tea and coffee by taste, price and health.",
-    "Wie kann ich Wasser im Haushalt sparen?",
     "¿Cuáles son las ventajas de aprender música?",
 ]
 DIRECT_EXPECTED = {
@@ -231,12 +230,12 @@ def test_the_shipped_model_stays_small() -> None:
     assert (ROUTER.folder / "router.onnx").stat().st_size < 6_000_000
 
 
-def test_a_model_on_top_of_another_extractor_is_refused(tmp_path: Path) -> None:
+def test_a_model_on_top_of_another_encoder_is_refused(tmp_path: Path) -> None:
     shutil.copytree(ROUTER.folder, tmp_path / "router")
     file = tmp_path / "router" / "router.json"
     values = json.loads(file.read_text()) | {"lower": "0" * 64}
     file.write_text(json.dumps(values))
-    with pytest.raises(ModelError, match="another extractor"):
+    with pytest.raises(ModelError, match="another sentence encoder"):
         EmbeddedRouter(model=tmp_path / "router").route("Why?")
 
 

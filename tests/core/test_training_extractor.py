@@ -34,7 +34,7 @@ from lingua_core.training.extractor import loss as loss_module
 from lingua_core.training.extractor import pipeline
 from lingua_core.training.extractor import reader as reader_module
 from lingua_core.training.extractor.batches import make_batch
-from lingua_core.training.extractor.calibration import FEWEST_EXAMPLES, calibrate, fit_platt
+from lingua_core.training.extractor.calibration import FEWEST_EXAMPLES, calibrate
 from lingua_core.training.extractor.export import export_extractor
 from lingua_core.training.extractor.loss import batch_loss, segment_logits
 from lingua_core.training.extractor.model import Extractor, make_encoder, pad
@@ -42,6 +42,7 @@ from lingua_core.training.extractor.pipeline import Material, read_examples, tra
 from lingua_core.training.extractor.reader import TorchReader
 from lingua_core.training.extractor.restore import restore_extractor
 from lingua_core.training.extractor.train import Progress, TrainingOptions, train
+from lingua_core.training.platt import fit_platt
 from lingua_core.weights import EXTRACTOR, ShippedModel
 
 ANIMALS = "fox crow swan frog bear wolf deer hare mole lynx seal toad newt wren kite crab".split()

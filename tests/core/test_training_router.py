@@ -256,6 +256,29 @@ def test_the_exported_model_says_what_the_trained_one_says() -> None:
             np.testing.assert_allclose(reading.forms, forms[i].numpy(), atol=0.08)
 
 
+def test_training_starts_from_the_upper_layers_of_the_sentence_encoder() -> None:
+    training_extras()
+    import torch
+
+    from lingua_core.models.onnx_encoder import OnnxEncoder
+    from lingua_core.models.onnx_router import question_states, question_tokens
+    from lingua_core.training.router.model import RouterModel, pad_states
+    from lingua_core.weights import ENCODER
+
+    question = "Tips for a rainy day?"
+    (mean,) = OnnxEncoder(ENCODER.folder).map(
+        lambda i, hidden: hidden.mean(axis=0), [question_tokens(question)]
+    )
+    length = float(np.linalg.norm(mean))
+    model = RouterModel.start().eval()
+    with torch.no_grad():
+        # A head along the encoder's own vector reads its length.
+        model.points.weight.copy_(torch.from_numpy(mean / length)[None, :])
+        model.points.bias.zero_()
+        points, _ = model(pad_states(question_states([question])))
+    assert float(points[0]) == pytest.approx(length, rel=0.02)
+
+
 def test_a_users_questions_join_the_shipped_ones_and_are_what_calibration_is_for(
     tmp_path: Path, shipped: list[RouterExample]
 ) -> None:

@@ -40,13 +40,14 @@ def export_encoder(
     out: Annotated[
         Path,
         typer.Option(
-            "--out", metavar="DIR", help="Folder for model.onnx and tokenizer.json.", show_default=False
+            "--out", metavar="DIR", help="Folder for the model and its tokenizer.", show_default=False
         ),
     ],
 ) -> None:
     """Export a published sentence encoder to the int8 ONNX model that `PromptCompressor(model=DIR)` reads.
 
-    Prints the path, the size in bytes and the SHA-256 of the model; the same weights give the same one.
+    It is in two halves, lower.onnx and upper.onnx. Prints the path, the size in bytes and the SHA-256 of
+    each; the same weights give the same ones.
     Needs two more packages; if they are missing, the message holds the command that installs them.
     """
     with clean_endings():
@@ -56,13 +57,14 @@ def export_encoder(
 
         with waiting(f"Exporting {source}", quiet=False):
             try:
-                digest = export(source, out)
+                digests = export(source, out)
             except (LinguaError, OSError):
                 raise
             except Exception as error:  # damaged files raise what their parsers raise
                 raise ModelError(f"The model in {str(source)!r} could not be exported: {error}.") from error
-        model = out / "model.onnx"
-        write_stdout(f"path    {model}\nsize    {model.stat().st_size} bytes\nsha256  {digest}\n")
+        for name, digest in digests.items():
+            file = out / name
+            write_stdout(f"path    {file}\nsize    {file.stat().st_size} bytes\nsha256  {digest}\n")
 
 
 def extractor(

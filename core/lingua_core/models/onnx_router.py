@@ -1,4 +1,4 @@
-"""The router in ONNX: own layers on top of the extractor's lower half, which ships anyway."""
+"""The router in ONNX: own layers on top of the sentence encoder's lower half, which ships anyway."""
 
 import hashlib
 from pathlib import Path
@@ -11,7 +11,7 @@ from lingua_core.errors import ModelError
 from lingua_core.models.onnx_session import LazySession
 from lingua_core.models.router_settings import RouterSettings
 from lingua_core.models.tokenization import load_tokenizer, special_id, token_ids
-from lingua_core.weights import EXTRACTOR
+from lingua_core.weights import ENCODER
 
 __all__ = ["LONGEST", "OnnxRouter", "RouterReading", "lower_digest", "question_states", "question_tokens"]
 
@@ -37,13 +37,13 @@ class OnnxRouter:
     """Logits of questions. Loads on first use; safe to share between threads.
 
     Args:
-        folder: Holds `router.onnx` (input `states`, shape (1, tokens, width), from the extractor's
-            `lower.onnx`; output `logits`, shape (1, 1 + forms)) and `router.json`.
+        folder: Holds `router.onnx` (input `states`, shape (1, tokens, width), from the
+            sentence encoder's `lower.onnx`; output `logits`, shape (1, 1 + forms)) and `router.json`.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._lower = LazySession(EXTRACTOR.folder / "lower.onnx", "cpu")
+        self._lower = LazySession(ENCODER.folder / "lower.onnx", "cpu")
         self._upper = LazySession(folder / "router.onnx", "cpu")
         self._settings: RouterSettings | None = None
 
@@ -52,14 +52,14 @@ class OnnxRouter:
         """How logits become a decision.
 
         Raises:
-            ModelError: If they cannot be read, or the model belongs to another extractor.
+            ModelError: If they cannot be read, or the model stands on another encoder.
         """
         if self._settings is None:
             settings = RouterSettings.load(self.folder)
             if settings.lower != lower_digest():
                 raise ModelError(
-                    f"The router in {str(self.folder)!r} was trained on top of another extractor than the "
-                    "one that is installed. Train it again with `lingua train router`."
+                    f"The router in {str(self.folder)!r} was trained on top of another sentence "
+                    "encoder than the one that is installed. Train it again with `lingua train router`."
                 )
             self._settings = settings
         return self._settings
@@ -73,7 +73,7 @@ class OnnxRouter:
 
 def question_tokens(question: str) -> list[int]:
     """Token ids of at most `LONGEST` tokens: all, or as many from the beginning as from the end."""
-    tokenizer = load_tokenizer(EXTRACTOR.folder)
+    tokenizer = load_tokenizer(ENCODER.folder)
     cls, sep = special_id(tokenizer, "[CLS]"), special_id(tokenizer, "[SEP]")
     half = (LONGEST - 2) // 2
     if len(question) > 2 * _CHARACTERS:
@@ -87,14 +87,14 @@ def question_tokens(question: str) -> list[int]:
 
 
 def question_states(questions: list[str]) -> list[NDArray[np.float32]]:
-    """States of each question after the extractor's lower half. Each of shape (tokens, width)."""
-    session = LazySession(EXTRACTOR.folder / "lower.onnx", "cpu")
+    """States of each question after the sentence encoder's lower half. Each of shape (tokens, width)."""
+    session = LazySession(ENCODER.folder / "lower.onnx", "cpu")
     return [_states(session, question_tokens(question))[0] for question in questions]
 
 
 def lower_digest() -> str:
-    """SHA-256 of the extractor's lower half, in hex."""
-    file = EXTRACTOR.folder / "lower.onnx"
+    """SHA-256 of the sentence encoder's lower half, in hex."""
+    file = ENCODER.folder / "lower.onnx"
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
@@ -103,4 +103,4 @@ def lower_digest() -> str:
 
 def _states(lower: LazySession, ids: list[int]) -> NDArray[np.float32]:
     array = np.asarray(ids, np.int64)[None, :]
-    return lower().run(["states"], {"input_ids": array, "token_types": np.zeros_like(array)})[0]
+    return lower().run(["states"], {"input_ids": array})[0]

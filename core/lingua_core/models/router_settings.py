@@ -20,8 +20,8 @@ class RouterSettings:
         scale: The probability that a skeleton helps is sigmoid(scale * logit + offset): Platt scaling.
         offset: See `scale`.
         threshold: The least probability for which a skeleton is used.
-        lower: SHA-256 of the extractor's `lower.onnx` whose states the model was trained on; with other
-            states it says nothing.
+        lower: SHA-256 of the sentence encoder's `lower.onnx` whose states the model was trained on; with
+            other states it says nothing.
     """
 
     scale: float = 1.0

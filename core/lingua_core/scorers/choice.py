@@ -12,6 +12,9 @@ from lingua_core.scorers.lexical import LexicalScorer
 
 __all__ = ["choose_scorer"]
 
+_FILES = ("lower.onnx", "extractor.json", "model.onnx")
+"""By these a folder is told: both kinds of model have two halves, sentence encoders of old one file."""
+
 
 def choose_scorer(
     method: Literal["extract", "lexical"],
@@ -43,12 +46,13 @@ def choose_scorer(
 def _from_folder(model: str | Path, device: Device, threads: int | None) -> Scorer:
     """An extractor or a sentence encoder, by what the folder holds."""
     folder = Path(model)
-    if len(str(model)) <= 1000 and (folder / "lower.onnx").is_file():
+    held = {name for name in _FILES if len(str(model)) <= 1000 and (folder / name).is_file()}
+    if {"lower.onnx", "extractor.json"} <= held:
         return ExtractorScorer(folder, device=device, threads=threads)
-    if len(str(model)) <= 1000 and (folder / "model.onnx").is_file():
+    if held & {"lower.onnx", "model.onnx"}:
         return EmbeddingScorer(folder, device=device, threads=threads)
     raise InputError(
         f"model={str(model)!r:.80} is no folder with a model here. Method 'extract' takes an extractor "
         "(lower.onnx, upper.onnx, extractor.json, tokenizer.json), made with `lingua train extractor`, or a "
-        "sentence encoder (model.onnx, tokenizer.json), made with `lingua train export-encoder`."
+        "sentence encoder (lower.onnx, upper.onnx, tokenizer.json), made with `lingua train export-encoder`."
     )

@@ -22,11 +22,12 @@ _REQUIRED_CONFIG = {"hidden_act": "gelu", "position_embedding_type": "absolute"}
 class BertGraph(OnnxGraph):
     """A BERT encoder under construction; its weights by their names without a prefix."""
 
-    def embeddings(self, *, token_types: str = "") -> str:
-        """Embeddings of the input `input_ids`.
+    def embeddings(self, *, token_types: str = "", output: str = "") -> str:
+        """Embeddings of the input `input_ids`; returns their name.
 
         Args:
             token_types: Name of the input that says question (0) or passage (1); "" for all 0.
+            output: What to call them; "" for a name of the graph's own.
         """
         words = self.weight("embeddings.word_embeddings.weight")
         quantised, scale = quantise(words, axis=1, levels=EMBEDDING_LEVELS)
@@ -53,7 +54,7 @@ class BertGraph(OnnxGraph):
         return self.node(
             "LayerNormalization",
             [total, self.stored(f"{norm}.weight"), self.stored(f"{norm}.bias")],
-            "embeddings.normed",
+            output or "embeddings.normed",
             axis=-1,
             epsilon=self._epsilon,
         )

@@ -15,10 +15,10 @@ class ShippedModel:
 
 
 ENCODER = ShippedModel(name="all-MiniLM-L6-v2", folder=Path(__file__).parent / "minilm")
-"""The sentence encoder behind `EmbeddingScorer`."""
+"""The sentence encoder behind `EmbeddingScorer`; the router stands on its lower half."""
 
 EXTRACTOR = ShippedModel(name="lingua-extractor", folder=Path(__file__).parent / "extractor")
 """The question-aware extractor behind the method "extract"."""
 
 ROUTER = ShippedModel(name="lingua-router", folder=Path(__file__).parent / "router")
-"""The layers on top of the extractor's lower half behind `EmbeddedRouter`; it has no tokenizer of its own."""
+"""The layers on the encoder's lower half behind `EmbeddedRouter`; it has no tokenizer of its own."""

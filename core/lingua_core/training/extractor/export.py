@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lingua_core.training.bert_graph import BertGraph
 from lingua_core.training.extractor.model import Extractor
+from lingua_core.training.onnx_graph import write_whole
 
 __all__ = ["export_extractor"]
 
@@ -40,11 +41,10 @@ def export_extractor(model: Extractor, tokenizer: Path, target: Path) -> None:
     for layer in range(model.exit_layer, layers):
         x = upper.layer(layer, x)
     _heads(upper, weights, "final", x)
-    target.mkdir(parents=True, exist_ok=True)
     tokens = [1, "tokens"]
     states = ("states", [*tokens, width])
     logits = ("logits", [*tokens, 2])
-    _write(
+    write_whole(
         target / "lower.onnx",
         lower.serialize(
             "extractor_lower",
@@ -52,7 +52,7 @@ def export_extractor(model: Extractor, tokenizer: Path, target: Path) -> None:
             outputs=[states, logits],
         ),
     )
-    _write(
+    write_whole(
         target / "upper.onnx",
         upper.serialize("extractor_upper", inputs=[(states[0], float, states[1])], outputs=[logits]),
     )
@@ -66,9 +66,3 @@ def _heads(graph: BertGraph, weights: dict[str, NDArray[np.float32]], depth: str
     bias = np.concatenate([weights[f"{name}.bias"] for name in names])
     product = graph.node("MatMul", [x, graph.constant("heads", matrix)], "heads.product")
     graph.node("Add", [product, graph.constant("heads.bias", bias)], "logits")
-
-
-def _write(file: Path, model: bytes) -> None:
-    unfinished = file.with_suffix(".unfinished")
-    unfinished.write_bytes(model)
-    unfinished.replace(file)

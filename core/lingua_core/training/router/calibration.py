@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lingua_core.errors import InputError
 from lingua_core.models.onnx_router import OnnxRouter, lower_digest
 from lingua_core.models.router_settings import RouterSettings
-from lingua_core.training.extractor.calibration import fit_platt
+from lingua_core.training.platt import fit_platt
 from lingua_core.training.router.examples import RouterExample
 
 __all__ = [

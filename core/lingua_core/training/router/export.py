@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lingua_core.training.bert_graph import BertGraph
+from lingua_core.training.onnx_graph import write_whole
 from lingua_core.training.router.model import RouterModel
 
 __all__ = ["export_router"]
@@ -38,7 +39,4 @@ def export_router(model: RouterModel, target: Path) -> None:
         inputs=[("states", float, [1, "tokens", width])],
         outputs=[("logits", [1, len(bias)])],
     )
-    target.mkdir(parents=True, exist_ok=True)
-    unfinished = target / "router.unfinished"
-    unfinished.write_bytes(serialized)
-    unfinished.replace(target / "router.onnx")
+    write_whole(target / "router.onnx", serialized)

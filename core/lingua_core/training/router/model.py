@@ -1,4 +1,4 @@
-"""The router in torch: layers on top of the extractor's lower half, and two heads over their mean state."""
+"""The router in torch: layers on top of the sentence encoder's lower half, and two heads over their mean."""
 
 # torch, transformers and onnx are partly typed.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lingua_core.models.answer_forms import FORMS
-from lingua_core.training.extractor.restore import restore_extractor
-from lingua_core.weights import EXTRACTOR
+from lingua_core.training.bert_restore import layer_weights, read_graph
+from lingua_core.training.extractor.model import make_encoder
+from lingua_core.weights import ENCODER
 
 __all__ = ["PaddedStates", "RouterModel", "pad_states"]
 
@@ -62,12 +63,29 @@ class RouterModel(nn.Module):
                 module.p = _DROPOUT
 
     @classmethod
-    def start(cls, folder: Path = EXTRACTOR.folder) -> "RouterModel":
-        """With the upper layers of an extractor, and heads that know nothing."""
-        extractor = restore_extractor(folder)
-        encoder: Any = extractor.encoder
-        layers = nn.ModuleList(list(encoder.encoder.layer)[extractor.exit_layer :])
-        return cls(layers, encoder.config.to_dict(), first=extractor.exit_layer)
+    def start(cls, folder: Path = ENCODER.folder) -> "RouterModel":
+        """With the upper layers of a sentence encoder, and heads that know nothing."""
+        first = read_graph(folder / "lower.onnx").layers
+        constants, count, heads = read_graph(folder / "upper.onnx")
+        stop = first + count
+        encoder: Any = make_encoder(
+            vocab_size=1,
+            hidden_size=len(constants[f"layer{first}.qkv.bias"]) // 3,
+            num_hidden_layers=stop,
+            num_attention_heads=heads,
+            intermediate_size=constants[f"layer{first}.wide.weight"].shape[1],
+        )
+        for number in range(first, stop):
+            output = "hidden" if number == stop - 1 else ""
+            weights = layer_weights(constants, number, output=output)
+            prefix = f"encoder.layer.{number}."
+            encoder.encoder.layer[number].load_state_dict(
+                {
+                    name.removeprefix(prefix): torch.from_numpy(np.array(value, np.float32))
+                    for name, value in weights.items()
+                }
+            )
+        return cls(nn.ModuleList(list(encoder.encoder.layer)[first:]), encoder.config.to_dict(), first=first)
 
     def forward(self, padded: PaddedStates) -> tuple[Tensor, Tensor]:
         """Logits of "points", shape (questions,), and of the forms, shape (questions, forms)."""
