@@ -63,6 +63,12 @@ def compress(
             "for the other three a causal language model; a folder or a name on the Hugging Face hub.",
         ),
     ] = None,
+    adapter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="A low-rank adapter for a causal language model: of lingua train align."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")] = "auto",
     order: Annotated[OrderName, typer.Option(help="Order of the documents.")] = OrderName.original,
     token_counter: Annotated[
@@ -124,7 +130,7 @@ def compress(
             warn([f"passed over {entry}" for entry in inputs.passed_over] + inputs.remarks, label="note")
         with waiting(f"Compressing; documents: {len(inputs.documents):,}", quiet=quiet):
             compressor = PromptCompressor(
-                method.value, model=model, device=device, token_counter=token_counter
+                method.value, model=model, adapter=adapter, device=device, token_counter=token_counter
             )
             result = compressor.compress(
                 inputs.documents,
