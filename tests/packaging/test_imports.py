@@ -23,6 +23,7 @@ FRAMEWORKS = (
 )
 HEAVY = (*FRAMEWORKS, "torch", "transformers", "onnx", "tiktoken", "safetensors", "openai", "ray", "pandas")
 OF_AN_EXTRA = (
+    "lingua_core.training.alignment.",
     "lingua_core.training.extractor.",
     "lingua_core.training.router.",
     "lingua_core.llms.huggingface.",

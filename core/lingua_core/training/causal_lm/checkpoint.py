@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from lingua_core.errors import InputError
+from lingua_core.training.whole_files import whole_file
 
 __all__ = ["LATEST", "STABLE", "load_checkpoint", "save_checkpoint"]
 
@@ -41,6 +42,9 @@ def save_checkpoint(
         optimisers: Its optimisers.
         decay: Where the decay began and how long it is; None before it.
         stable: Whether this is the state that training goes on from after a decay.
+
+    Raises:
+        OSError: If it cannot be written; what was there before stays.
     """
     state = {
         "step": step,
@@ -50,10 +54,8 @@ def save_checkpoint(
         "optimisers": {name: optimiser.state_dict() for name, optimiser in optimisers.items()},
     }
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / (STABLE if stable else LATEST)
-    unfinished = file.with_suffix(".unfinished")
-    torch.save(state, unfinished)
-    unfinished.replace(file)
+    with whole_file(folder / (STABLE if stable else LATEST)) as file:
+        torch.save(state, file)
 
 
 def load_checkpoint(
