@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from lingua_core import InputError
-from lingua_core.training.alignment.teacher_tokens import Candidate, TeacherPosition, teacher_positions
+from lingua_core.training.alignment.teacher_tokens import ENDS, Candidate, TeacherPosition, teacher_positions
 from lingua_core.training.alignment.token_bytes import TokenBytes
 from lingua_core.training.alignment.vocabulary import MappedDistribution, VocabularyMap, share_vocabulary
 from lingua_core.training.causal_lm.tokenizer import make_tokenizer
@@ -224,12 +224,36 @@ def test_the_teachers_end_is_the_students_end() -> None:
         {" fox": 0.5, "<end>": 0.3},
         {"<end>": 0.9, " ran": 0.1},
     ]
-    # Without an end of the teacher's, none is learnt; another special token is never mistaken for it.
+    # Without an end of the teacher's, none is learnt.
     assert len(mapping.distributions(teacher[:1], [*ids(student, " fox"), end])) == 1
     # Where the end is in the middle of a token, that token is cut short.
     followed = [wrote(" f", 0.5), wrote("ox", 0.8, **{"<|im_end|>": 0.2})]
     (cut,) = mapping.distributions(followed, ids(student, " fox"))
     assert shown(student, cut) == {" fox": 0.4, " f": 0.1}
+
+
+@pytest.mark.parametrize("mark", [*ENDS, "<|start_header_id|>", "<start_of_turn>"])
+def test_a_mark_that_means_nothing_to_the_student_is_no_text(mark: str) -> None:
+    student = byte_level(" fox", "<|", "</")
+    end = student.token_to_id("<end>")
+    teacher = [wrote(" fox", 0.6, **{mark: 0.3}), wrote(mark, 0.9, _fox=0.1)]
+    (found,) = VocabularyMap(student).distributions(teacher, ids(student, " fox"))
+    assert (shown(student, found), found.unmapped) == ({" fox": 0.6}, pytest.approx(0.3))
+    known = VocabularyMap(student, specials={mark: end}).distributions(teacher, [*ids(student, " fox"), end])
+    assert [d.unmapped for d in known] == [0, 0]
+    assert known[1].ids[0] == end
+
+
+@pytest.mark.parametrize("text", ["<", "<|", "|>", "<b>", "</", "a < b | c > d"])
+def test_text_is_no_mark(text: str) -> None:
+    assert not candidate(text, 0.5).is_mark
+
+
+def test_the_token_that_was_written_is_known_among_the_listed_without_its_name() -> None:
+    half = b"\xe4\xb8"
+    unnamed = Candidate(data=half, logprob=math.log(0.7))
+    position = TeacherPosition(observed=candidate(half, 0.7), top=(unnamed, candidate("a", 0.2)))
+    assert [other.data for other, _ in position.shares().others] == [b"a"]
 
 
 def test_a_shared_vocabulary_is_an_identity_even_where_bytes_would_not_say_so() -> None:

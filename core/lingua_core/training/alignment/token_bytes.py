@@ -5,6 +5,7 @@ another's.
 """
 
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
@@ -20,6 +21,7 @@ Config = Mapping[str, Any]
 _SPACE = "\u2581"
 """What stands for a space in SentencePiece's tokens."""
 
+_FALLBACK = re.compile("<0x([0-9A-F]{2})>")
 _AT_BEGINNINGS = ("Prepend", "Strip", "WhitespaceSplit")
 """What puts a space before a text, takes one away, or takes the one for granted that Metaspace puts back."""
 
@@ -147,8 +149,8 @@ class TokenBytes:
         return token.replace(_SPACE, " ").encode()
 
     def _fallback_byte(self, token: str) -> int | None:
-        is_one = self._is_fallback and len(token) == 6 and token.startswith("<0x") and token.endswith(">")
-        return int(token[3:5], 16) if is_one else None
+        found = _FALLBACK.fullmatch(token) if self._is_fallback else None
+        return int(found[1], 16) if found else None
 
     def _is_fallback_token(self, id_: int) -> bool:
         return self._fallback_byte(self._tokenizer.id_to_token(id_) or "") is not None

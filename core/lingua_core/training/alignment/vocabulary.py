@@ -34,6 +34,7 @@ from lingua_core.training.alignment.token_bytes import TokenBytes
 
 __all__ = ["MappedDistribution", "VocabularyMap", "share_vocabulary"]
 
+_NO_COUNTERPART = -1
 _FARTHEST = 64
 """Bytes since the last common border: behind more, what the student had written cannot be told apart."""
 
@@ -78,7 +79,8 @@ class VocabularyMap:
         is_shared: Whether the teacher has the same vocabulary: each token is then the student's of the same
             bytes, or the special one of the same name, at every position.
         specials: For a token of the teacher's that stands for no text, as the server spells it, the id of
-            the student's token that means the same: `{"<|im_end|>": 0}`.
+            the student's token that means the same: `dict.fromkeys(ENDS, 0)`. Others that are spelled so
+            are set aside.
 
     Raises:
         InputError: If the student's tokens do not say what bytes they stand for, or `specials` names a token
@@ -149,7 +151,7 @@ class _Answer:
         self._specials = specials
         self._positions = positions
         self._ids = student_ids
-        theirs = [b"" if self._special(p.observed) is not None else p.observed.data for p in positions]
+        theirs = [b"" if self._mark(p.observed) is not None else p.observed.data for p in positions]
         self._own = [tokens.of(id_) or b"" for id_ in student_ids]
         text, own_text = b"".join(theirs), b"".join(self._own)
         # The space that some tokenizers put before a text belongs to the first token of both.
@@ -192,7 +194,7 @@ class _Answer:
         for index in range(len(self._positions) - 1, -1, -1):
             if self._theirs[index]:
                 return None
-            if self._special(self._positions[index].observed) == id_:
+            if self._mark(self._positions[index].observed) == id_:
                 return index
         return None
 
@@ -213,9 +215,9 @@ class _Answer:
             mass *= shares.observed
             text += self._theirs[index][len(skipped) :]
             skipped = b""
-            end = self._special(self._positions[index].observed)
-            if end is not None:
-                masses[self._at_end(text, end)].append(mass)
+            mark = self._mark(self._positions[index].observed)
+            if mark is not None:
+                masses[self._at_end(text, mark)].append(mass)
                 break
             if len(text) >= len(self._own[here.position]):
                 masses[self._ids[here.position]].append(mass)
@@ -236,9 +238,9 @@ class _Answer:
             data: Its bytes.
             skipped: The bytes with which it must begin, as the one in whose place it is did.
         """
-        special = self._special(candidate)
-        if special is not None:
-            return not skipped, self._at_end(before, special)
+        mark = self._mark(candidate)
+        if mark is not None:
+            return not skipped, self._at_end(before, mark)
         if not data.startswith(skipped):
             return skipped.startswith(data), None
         text = before + data[len(skipped) :]
@@ -246,16 +248,19 @@ class _Answer:
             return False, None
         return True, self._beginnings.first(text)
 
-    def _at_end(self, before: bytes, end: int) -> int | None:
-        """The student's token for an end behind some bytes."""
-        return self._beginnings.first(before, is_complete=True) if before else end
+    def _at_end(self, before: bytes, mark: int) -> int | None:
+        """The student's token for some bytes and a mark behind them."""
+        if before:
+            return self._beginnings.first(before, is_complete=True)
+        return mark if mark != _NO_COUNTERPART else None
 
-    def _special(self, candidate: Candidate) -> int | None:
-        """The student's token that means what a token without text means, or None."""
-        if not self._specials:
-            return None
-        found = self._specials.get(candidate.token)
-        return found if found is not None else self._specials.get(candidate.data.decode(errors="replace"))
+    def _mark(self, candidate: Candidate) -> int | None:
+        """The student's token that means what a token without text does; None for a token with text."""
+        names = (candidate.token, candidate.data.decode(errors="replace")) if self._specials else ()
+        for name in names:
+            if name in self._specials:
+                return self._specials[name]
+        return _NO_COUNTERPART if candidate.is_mark else None
 
 
 def _summed(
