@@ -325,12 +325,31 @@ def test_a_tokenizer_that_hides_spaces_is_refused() -> None:
         VocabularyMap(tokenizer)
 
 
+def test_a_tokenizer_of_another_library_is_an_error() -> None:
+    with pytest.raises(InputError, match=r"got str\. Pass the backend_tokenizer"):
+        VocabularyMap("gpt2")  # type: ignore[arg-type]
+
+
+def test_tokens_that_never_begin_together_are_mapped_all_along() -> None:
+    student = trained(500)
+    text = "the fox saw the storm over the harbour. " * 20
+    teacher = [wrote(word, 0.9, **{"storm ": 0.05}) for word in re.findall(r"\S+ ", text)]
+    own = ids(student, text)
+    found = VocabularyMap(student).distributions(teacher, own)
+    assert [d.position for d in found] == list(range(len(own)))
+    assert sum(d.is_inside for d in found) > 0.9 * len(own)
+    assert all(d.ids[0] == own[d.position] for d in found)
+
+
 def test_ids_of_another_vocabulary_are_an_error() -> None:
     student = byte_level(" fox")
     with pytest.raises(InputError, match="Token 9999 is not in the vocabulary of"):
         VocabularyMap(student).distributions([wrote(" fox", 0.9)], [9999])
     with pytest.raises(InputError, match="Token 9999"):
         VocabularyMap(student, specials={"<|im_end|>": 9999})
+    for wrong in (None, -1):
+        with pytest.raises(InputError, match=f"Token {wrong} is not"):
+            VocabularyMap(student, specials={"<|im_end|>": wrong})  # type: ignore[dict-item]
 
 
 def test_nothing_has_no_distributions() -> None:
@@ -538,3 +557,9 @@ def test_the_log_probabilities_of_a_chat_completion_are_read() -> None:
 def test_what_are_no_log_probabilities_is_a_clear_error(wrong: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         teacher_positions([entry("a", -1.0), wrong])
+
+
+@pytest.mark.parametrize("wrong", [None, "text", {"content": []}])
+def test_no_list_of_log_probabilities_is_a_clear_error(wrong: Any) -> None:
+    with pytest.raises(InputError, match="Expected a list of tokens with their log-probabilities, got"):
+        teacher_positions(wrong)

@@ -122,6 +122,8 @@ def teacher_positions(content: Sequence[Mapping[str, Any]]) -> list[TeacherPosit
     Raises:
         InputError: If an entry is none; says which and why.
     """
+    if not isinstance(content, Sequence) or isinstance(content, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # any JSON
+        raise InputError(f"Expected a list of tokens with their log-probabilities, got {content!r:.200}.")
     found: list[TeacherPosition] = []
     for place, entry in enumerate(content):
         try:

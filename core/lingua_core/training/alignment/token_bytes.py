@@ -48,10 +48,15 @@ class TokenBytes:
         specials: Ids of the tokens that stand for no text, by name.
 
     Raises:
-        InputError: If its tokens do not say what bytes they stand for, as with WordPiece.
+        InputError: If it is none, or its tokens do not say what bytes they stand for, as with WordPiece.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
+        if not isinstance(tokenizer, Tokenizer):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise InputError(
+                f"The tokenizer must be one of the tokenizers library, got {type(tokenizer).__name__}. Pass "
+                "the backend_tokenizer of a fast tokenizer of transformers; slow ones cannot be mapped."
+            )
         config: Config = json.loads(tokenizer.to_str())
         self._is_byte_level = _is_byte_level(config)
         self._is_fallback = bool(config["model"].get("byte_fallback"))
@@ -78,7 +83,8 @@ class TokenBytes:
         """
         if id_ in self._of_id:
             return self._of_id[id_]
-        if self._tokenizer.id_to_token(id_) is None:
+        is_id = isinstance(id_, int) and id_ >= 0  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+        if not is_id or self._tokenizer.id_to_token(id_) is None:
             raise InputError(
                 f"Token {id_!r} is not in the vocabulary of {self._tokenizer.get_vocab_size()} tokens. "
                 "Were the ids made by another tokenizer?"

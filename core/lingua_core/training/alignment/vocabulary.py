@@ -15,13 +15,14 @@ would begin to write that; what several share adds up.
 This is the chain rule over byte strings along the path that was written. It is exact up to three
 approximations: the teacher read its own tokens before the position, the student reads others for the same
 bytes; a listed token that is a token of the student too is taken for it, though the teacher might have
-gone on to a longer one; and a tail that is not listed is taken to hold none of the mapped tokens. Other ways
-across vocabularies give up the tokens' identity (Boizard et al., 2024, arXiv 2402.12030, compare sorted
-probabilities) or distributions (Minixhofer et al., 2025, arXiv 2503.20083, compare likelihoods of chunks).
+gone on to a longer one, which is the rarer the larger the teacher's vocabulary is beside the student's; and a
+tail that is not listed is taken to hold none of the mapped tokens. Other ways across vocabularies give up the
+tokens' identity (Boizard et al., 2024, arXiv 2402.12030, compare sorted probabilities) or distributions
+(Minixhofer et al., 2025, arXiv 2503.20083, compare likelihoods of chunks).
 """
 
 import math
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -35,8 +36,8 @@ from lingua_core.training.alignment.token_bytes import TokenBytes
 __all__ = ["MappedDistribution", "VocabularyMap", "share_vocabulary"]
 
 _NO_COUNTERPART = -1
-_FARTHEST = 64
-"""Bytes since the last common border: behind more, what the student had written cannot be told apart."""
+_FARTHEST = 256
+"""Bytes of a teacher's token that are looked into; no vocabulary's words are longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +125,7 @@ class _Place:
     Attributes:
         position: Of the student's token.
         index: Of the teacher's token that holds its first byte.
-        written: The bytes since the last common border.
+        written: The bytes before it since the student's last border at or before that of the teacher's token.
         within: Those of them that are in the teacher's token.
         path: The student's tokens for `written`.
     """
@@ -150,9 +151,9 @@ class _Answer:
         self._beginnings = beginnings
         self._specials = specials
         self._positions = positions
-        self._ids = student_ids
+        self._ids = [int(id_) for id_ in student_ids]
         theirs = [b"" if self._mark(p.observed) is not None else p.observed.data for p in positions]
-        self._own = [tokens.of(id_) or b"" for id_ in student_ids]
+        self._own = [tokens.of(id_) or b"" for id_ in self._ids]
         text, own_text = b"".join(theirs), b"".join(self._own)
         # The space that some tokenizers put before a text belongs to the first token of both.
         self._lead = b" " if own_text[:1] == b" " and text[:1] not in (b"", b" ") else b""
@@ -166,25 +167,28 @@ class _Answer:
         starts = Starts(self._theirs)
         found: list[MappedDistribution] = []
         at = 0
-        border: tuple[int, int] | None = None
+        # Where the student's latest tokens begin: from the one that the teacher's token begins in.
+        borders: deque[tuple[int, int]] = deque()
         for position, data in enumerate(self._own):
             place = self._common.place(at, at + len(data))
             at += len(data)
             if place is None or not data:
-                border = None
+                borders.clear()
                 if place == len(self._text) and (index := self._end(self._ids[position])) is not None:
                     found.append(self._distribution(_Place(position=position, index=index)))
                 continue
             index, start = starts.covering(place)
-            if start == place:
-                border = place, position
-            if border is not None and border[0] <= start and place - border[0] <= _FARTHEST:
+            borders.append((place, position))
+            while len(borders) > 1 and borders[1][0] <= start:
+                borders.popleft()
+            border, since = borders[0]
+            if border <= start and place - border <= _FARTHEST:
                 here = _Place(
                     position=position,
                     index=index,
-                    written=self._text[border[0] : place],
+                    written=self._text[border:place],
                     within=self._text[start:place],
-                    path=self._ids[border[1] : position],
+                    path=self._ids[since:position],
                 )
                 found.append(self._distribution(here))
         return found
