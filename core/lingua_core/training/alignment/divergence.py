@@ -32,7 +32,8 @@ def kl_divergence(
     """KL(teacher || student) in nats, of the rows that have targets.
 
     Computed in float32 whatever the logits are. The student's rest is the log-sum-exp of the other tokens'
-    logits, never 1 minus a sum, so that a small rest has a right gradient.
+    logits, never 1 minus a sum, so that a small rest has a right gradient. Needs a few times the memory of
+    the rows' logits in float32: long batches go in parts (`SparseTargets.between`).
 
     Args:
         logits: The student's, of all rows that positions count; shape (rows, vocabulary).

@@ -21,7 +21,7 @@ PADDING = -1
 _TOLERANCE = 1e-4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SparseTargets:
     """What the next token should be like, at N rows of a batch's logits.
 

@@ -5,6 +5,7 @@ with its bytes, because a token may end inside a character.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -12,8 +13,23 @@ from typing import Any, cast
 from lingua_core.errors import InputError
 from lingua_core.unicode import encodable
 
-__all__ = ["Candidate", "Shares", "TeacherPosition", "teacher_positions"]
+__all__ = ["ENDS", "Candidate", "Shares", "TeacherPosition", "teacher_positions"]
 
+ENDS = (
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|end|>",
+    "<|return|>",
+    "<end_of_turn>",
+    "<eos>",
+    "</s>",
+    "<\uff5cend\u2581of\u2581sentence\uff5c>",
+)
+"""How common chat models spell the token that ends an answer."""
+
+_MARK = re.compile(r"<\|[^<>|\s]+\|>|<\uff5c[^<>\s]+\uff5c>|</?s>|<(bos|eos|pad|unk|(start|end)_of_turn)>")
 _MOST_TOGETHER = 1.01
 """Probabilities may add up to this: servers compute them in half precision, or round."""
 
@@ -25,12 +41,17 @@ class Candidate:
     Attributes:
         data: Its bytes.
         logprob: Natural logarithm of its probability.
-        token: As the server spells it; tells tokens of the same bytes apart.
+        token: As the server spells it, or ""; tells tokens of the same bytes apart.
     """
 
     data: bytes
     logprob: float
     token: str = ""
+
+    @property
+    def is_mark(self) -> bool:
+        """Whether it is spelled as only tokens that stand for no text are: an end, a speaker's turn."""
+        return bool(_MARK.fullmatch(self.token or self.data.decode(errors="replace")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +90,9 @@ class TeacherPosition:
             InputError: If they add up to more than rounding explains.
         """
         others = list(self.top)
-        same = (self.observed.data, self.observed.token)
         for place, candidate in enumerate(others):
-            if (candidate.data, candidate.token) == same:
+            names = {self.observed.token, candidate.token} - {""}
+            if candidate.data == self.observed.data and len(names) < 2:
                 del others[place]
                 break
         observed = math.exp(self.observed.logprob)
@@ -101,6 +122,8 @@ def teacher_positions(content: Sequence[Mapping[str, Any]]) -> list[TeacherPosit
     Raises:
         InputError: If an entry is none; says which and why.
     """
+    if not isinstance(content, Sequence) or isinstance(content, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # any JSON
+        raise InputError(f"Expected a list of tokens with their log-probabilities, got {content!r:.200}.")
     found: list[TeacherPosition] = []
     for place, entry in enumerate(content):
         try:

@@ -5,6 +5,7 @@ another's.
 """
 
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
@@ -20,6 +21,7 @@ Config = Mapping[str, Any]
 _SPACE = "\u2581"
 """What stands for a space in SentencePiece's tokens."""
 
+_FALLBACK = re.compile("<0x([0-9A-F]{2})>")
 _AT_BEGINNINGS = ("Prepend", "Strip", "WhitespaceSplit")
 """What puts a space before a text, takes one away, or takes the one for granted that Metaspace puts back."""
 
@@ -46,10 +48,15 @@ class TokenBytes:
         specials: Ids of the tokens that stand for no text, by name.
 
     Raises:
-        InputError: If its tokens do not say what bytes they stand for, as with WordPiece.
+        InputError: If it is none, or its tokens do not say what bytes they stand for, as with WordPiece.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
+        if not isinstance(tokenizer, Tokenizer):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise InputError(
+                f"The tokenizer must be one of the tokenizers library, got {type(tokenizer).__name__}. Pass "
+                "the backend_tokenizer of a fast tokenizer of transformers; slow ones cannot be mapped."
+            )
         config: Config = json.loads(tokenizer.to_str())
         self._is_byte_level = _is_byte_level(config)
         self._is_fallback = bool(config["model"].get("byte_fallback"))
@@ -76,7 +83,8 @@ class TokenBytes:
         """
         if id_ in self._of_id:
             return self._of_id[id_]
-        if self._tokenizer.id_to_token(id_) is None:
+        is_id = isinstance(id_, int) and id_ >= 0  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+        if not is_id or self._tokenizer.id_to_token(id_) is None:
             raise InputError(
                 f"Token {id_!r} is not in the vocabulary of {self._tokenizer.get_vocab_size()} tokens. "
                 "Were the ids made by another tokenizer?"
@@ -147,8 +155,8 @@ class TokenBytes:
         return token.replace(_SPACE, " ").encode()
 
     def _fallback_byte(self, token: str) -> int | None:
-        is_one = self._is_fallback and len(token) == 6 and token.startswith("<0x") and token.endswith(">")
-        return int(token[3:5], 16) if is_one else None
+        found = _FALLBACK.fullmatch(token) if self._is_fallback else None
+        return int(found[1], 16) if found else None
 
     def _is_fallback_token(self, id_: int) -> bool:
         return self._fallback_byte(self._tokenizer.id_to_token(id_) or "") is not None

@@ -1,33 +1,43 @@
 """A teacher's next-token distributions as distributions over a student's tokens.
 
-With one vocabulary for both, every token is itself. With two, positions are mapped at which a token of
-both begins at the same byte. There each token that the teacher lists is a beginning of what may come, and
-its probability goes to the token by which the student would begin to write that; what several share adds up.
+With one vocabulary for both, every token is itself. With two, what they share is bytes. Each token that the
+teacher lists is a beginning of what may come, and its probability goes to the token by which the student
+would begin to write that; what several share adds up.
 
-Two kinds of beginnings do not say which token of the student they are. A token that the teacher wrote is
-followed, through the teacher's next distributions, until it covers the student's token:
-p(" unbelievable") = p(" un") p("bel" | " un") ..., and on the way every listed branch is a beginning of its
-own. A token that it did not write, and that may be a part of a longer token of the student's, is set aside.
+- A token that the teacher wrote is followed, through the teacher's next distributions, until it covers the
+  student's token: p(" unbelievable") = p(" un") p("bel" | " un") ..., and on the way every listed branch is a
+  beginning of its own.
+- A token that it did not write, and that may be a part of a longer token of the student's, is set aside.
+- Where a token of the student's begins inside one of the teacher's, the listed tokens that go through the
+  same bytes, and that the student would write by the same tokens so far, are what can come; the others are
+  ruled out, and the tail that is not listed is set aside.
 
-What this is: the chain rule over byte strings along the path that was written. It is exact up to three
+This is the chain rule over byte strings along the path that was written. It is exact up to three
 approximations: the teacher read its own tokens before the position, the student reads others for the same
 bytes; a listed token that is a token of the student too is taken for it, though the teacher might have
-gone on to a longer one; and a tail that is not listed is taken to hold none of the mapped tokens. Other ways
-across vocabularies give up the tokens' identity (Boizard et al., 2024, arXiv 2402.12030, compare sorted
-probabilities) or distributions (Minixhofer et al., 2025, arXiv 2503.20083, compare likelihoods of chunks).
+gone on to a longer one, which is the rarer the larger the teacher's vocabulary is beside the student's; and a
+tail that is not listed is taken to hold none of the mapped tokens. Other ways across vocabularies give up the
+tokens' identity (Boizard et al., 2024, arXiv 2402.12030, compare sorted probabilities) or distributions
+(Minixhofer et al., 2025, arXiv 2503.20083, compare likelihoods of chunks).
 """
 
 import math
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
+from lingua_core.training.alignment.beginnings import Beginnings
+from lingua_core.training.alignment.common_text import CommonText, Starts
 from lingua_core.training.alignment.teacher_tokens import Candidate, TeacherPosition
 from lingua_core.training.alignment.token_bytes import TokenBytes
 
 __all__ = ["MappedDistribution", "VocabularyMap", "share_vocabulary"]
+
+_NO_COUNTERPART = -1
+_FARTHEST = 256
+"""Bytes of a teacher's token that are looked into; no vocabulary's words are longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +49,9 @@ class MappedDistribution:
         ids: Tokens of the student, the likeliest first, each once.
         probabilities: Of each.
         rest: Probability of what the teacher did not list.
-        unmapped: Probability of what it listed but no token of the student can be told for.
+        unmapped: Probability of what no token of the student can be told for.
+        is_inside: Whether the token begins inside one of the teacher's, so that the distribution is what the
+            teacher's leaves after the bytes before it.
     """
 
     position: int
@@ -47,6 +59,7 @@ class MappedDistribution:
     probabilities: tuple[float, ...]
     rest: float
     unmapped: float
+    is_inside: bool
 
     @property
     def mapped(self) -> float:
@@ -67,7 +80,8 @@ class VocabularyMap:
         is_shared: Whether the teacher has the same vocabulary: each token is then the student's of the same
             bytes, or the special one of the same name, at every position.
         specials: For a token of the teacher's that stands for no text, as the server spells it, the id of
-            the student's token that means the same: `{"<|im_end|>": 0}`.
+            the student's token that means the same: `dict.fromkeys(ENDS, 0)`. Others that are spelled so
+            are set aside.
 
     Raises:
         InputError: If the student's tokens do not say what bytes they stand for, or `specials` names a token
@@ -77,12 +91,11 @@ class VocabularyMap:
     def __init__(
         self, student: Tokenizer, *, is_shared: bool = False, specials: Mapping[str, int] | None = None
     ) -> None:
-        self._student = TokenBytes(student)
-        self._is_shared = is_shared
+        self._tokens = TokenBytes(student)
+        self._beginnings = Beginnings(self._tokens, is_shared=is_shared)
         for id_ in (specials or {}).values():
-            self._student.of(id_)
-        self._specials = {**(self._student.specials if is_shared else {}), **(specials or {})}
-        self._begun: dict[bytes, int | None] = {}
+            self._tokens.of(id_)
+        self._specials = {**(self._tokens.specials if is_shared else {}), **(specials or {})}
 
     def distributions(
         self, positions: Sequence[TeacherPosition], student_ids: Sequence[int]
@@ -97,167 +110,180 @@ class VocabularyMap:
             student_ids: Its tokens for the student; tokens that stand for no text may be among them.
 
         Returns:
-            One for each of the student's tokens that begins where a token of the teacher's does, ascending.
+            One for each of the student's tokens that the teacher says something of, in their order.
 
         Raises:
             InputError: If an id is not in the student's vocabulary, or probabilities add up to more than 1.
         """
-        return _Alignment(self, positions, student_ids).distributions()
-
-    def special(self, candidate: Candidate) -> int | None:
-        """The student's token that means what a token without text means, or None."""
-        if not self._specials:
-            return None
-        found = self._specials.get(candidate.token)
-        return found if found is not None else self._specials.get(candidate.data.decode(errors="replace"))
-
-    def token_bytes(self, id_: int) -> bytes | None:
-        """The bytes of a token of the student's; None for one that stands for no text."""
-        return self._student.of(id_)
-
-    def begins(self, data: bytes, *, is_complete: bool = False) -> int | None:
-        """The token by which the student begins to write a text.
-
-        Args:
-            data: How the text begins, behind a border between tokens.
-            is_complete: Whether it ends there.
-
-        Returns:
-            A token; None where what follows decides, or nothing of the vocabulary can write it.
-        """
-        if is_complete:
-            return self._first(data)
-        if data not in self._begun:
-            self._begun[data] = self._student.id_of(data) if self._is_shared else self._open_first(data)
-        return self._begun[data]
-
-    def _open_first(self, data: bytes) -> int | None:
-        first = self._first(data)
-        if first is None:
-            return None
-        is_all = self._student.of(first) == data and _ends_a_character(data)
-        return first if is_all or not self._student.has_longer(data) else None
-
-    def _first(self, data: bytes) -> int | None:
-        for id_ in self._student.ids(data)[:1]:
-            own = self._student.of(id_)
-            # A normalizer may have changed it, an unknown token may stand for anything.
-            return id_ if own and data.startswith(own) else None
-        return None
+        return _Answer(self._tokens, self._beginnings, self._specials, positions, student_ids).mapped()
 
 
-class _Alignment:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a distribution is wanted.
+
+    Attributes:
+        position: Of the student's token.
+        index: Of the teacher's token that holds its first byte.
+        written: The bytes before it since the student's last border at or before that of the teacher's token.
+        within: Those of them that are in the teacher's token.
+        path: The student's tokens for `written`.
+    """
+
+    position: int
+    index: int
+    written: bytes = b""
+    within: bytes = b""
+    path: Sequence[int] = ()
+
+
+class _Answer:
     """One answer in the tokens of both."""
 
     def __init__(
-        self, map_: VocabularyMap, positions: Sequence[TeacherPosition], student_ids: Sequence[int]
+        self,
+        tokens: TokenBytes,
+        beginnings: Beginnings,
+        specials: Mapping[str, int],
+        positions: Sequence[TeacherPosition],
+        student_ids: Sequence[int],
     ) -> None:
-        self._map = map_
+        self._beginnings = beginnings
+        self._specials = specials
         self._positions = positions
-        self._ids = student_ids
-        theirs = [b"" if map_.special(p.observed) is not None else p.observed.data for p in positions]
-        own = [map_.token_bytes(id_) or b"" for id_ in student_ids]
-        teacher_text, student_text = b"".join(theirs), b"".join(own)
+        self._ids = [int(id_) for id_ in student_ids]
+        theirs = [b"" if self._mark(p.observed) is not None else p.observed.data for p in positions]
+        self._own = [tokens.of(id_) or b"" for id_ in self._ids]
+        text, own_text = b"".join(theirs), b"".join(self._own)
         # The space that some tokenizers put before a text belongs to the first token of both.
-        self._lead = b" " if student_text[:1] == b" " and teacher_text[:1] not in (b"", b" ") else b""
+        self._lead = b" " if own_text[:1] == b" " and text[:1] not in (b"", b" ") else b""
         if self._lead:
             theirs[0] = self._lead + theirs[0]
-        self._theirs, self._own = theirs, own
-        self._shift = _Shift(self._lead + teacher_text, student_text)
+        self._theirs = theirs
+        self._text = self._lead + text
+        self._common = CommonText(self._text, own_text)
 
-    def distributions(self) -> list[MappedDistribution]:
-        texts: dict[int, int] = {}
-        ends: dict[tuple[int, int | None], int] = {}
-        start = 0
-        for index, data in enumerate(self._theirs):
-            if data:
-                texts[start] = index
-            else:
-                ends[start, self._map.special(self._positions[index].observed)] = index
-            start += len(data)
+    def mapped(self) -> list[MappedDistribution]:
+        starts = Starts(self._theirs)
         found: list[MappedDistribution] = []
         at = 0
-        for position, (id_, data) in enumerate(zip(self._ids, self._own, strict=True)):
-            place = self._shift.place(at, at + len(data))
-            if place is not None:
-                index = texts.get(place) if data else ends.get((place, id_))
-                if index is not None:
-                    found.append(self._mapped(position, index))
+        # Where the student's latest tokens begin: from the one that the teacher's token begins in.
+        borders: deque[tuple[int, int]] = deque()
+        for position, data in enumerate(self._own):
+            place = self._common.place(at, at + len(data))
             at += len(data)
+            if place is None or not data:
+                borders.clear()
+                if place == len(self._text) and (index := self._end(self._ids[position])) is not None:
+                    found.append(self._distribution(_Place(position=position, index=index)))
+                continue
+            index, start = starts.covering(place)
+            borders.append((place, position))
+            while len(borders) > 1 and borders[1][0] <= start:
+                borders.popleft()
+            border, since = borders[0]
+            if border <= start and place - border <= _FARTHEST:
+                here = _Place(
+                    position=position,
+                    index=index,
+                    written=self._text[border:place],
+                    within=self._text[start:place],
+                    path=self._ids[since:position],
+                )
+                found.append(self._distribution(here))
         return found
 
-    def _mapped(self, position: int, index: int) -> MappedDistribution:
-        found: defaultdict[int | None, list[float]] = defaultdict(list)
+    def _end(self, id_: int) -> int | None:
+        """Where the teacher wrote what the student's token, one without text, means: behind all text."""
+        for index in range(len(self._positions) - 1, -1, -1):
+            if self._theirs[index]:
+                return None
+            if self._mark(self._positions[index].observed) == id_:
+                return index
+        return None
+
+    def _distribution(self, here: _Place) -> MappedDistribution:
+        masses: defaultdict[int | None, list[float]] = defaultdict(list)
         rest: list[float] = []
-        before, mass = b"", 1.0
-        for depth, teacher in enumerate(self._positions[index:]):
-            shares = teacher.shares()
-            lead = self._lead if index + depth == 0 else b""
+        text, mass, skipped = b"", 1.0, here.within
+        for index in range(here.index, len(self._positions)):
+            shares = self._positions[index].shares()
             for candidate, share in shares.others:
-                found[self._target(before + lead, candidate)].append(mass * share)
-            rest.append(mass * shares.rest)
+                data = candidate.data if index else self._lead + candidate.data
+                is_possible, target = self._target(
+                    here, text, candidate=candidate, data=data, skipped=skipped
+                )
+                if is_possible:
+                    masses[target].append(mass * share)
+            (masses[None] if skipped else rest).append(mass * shares.rest)
             mass *= shares.observed
-            before += self._theirs[index + depth]
-            ended = self._map.special(teacher.observed)
-            if ended is not None:
-                found[ended if not before else self._map.begins(before, is_complete=True)].append(mass)
+            text += self._theirs[index][len(skipped) :]
+            skipped = b""
+            mark = self._mark(self._positions[index].observed)
+            if mark is not None:
+                masses[self._at_end(text, mark)].append(mass)
                 break
-            if len(before) >= len(self._own[position]):
-                found[self._ids[position]].append(mass)
+            if len(text) >= len(self._own[here.position]):
+                masses[self._ids[here.position]].append(mass)
                 break
         else:
-            found[None].append(mass)
-        sums = sorted(
-            ((math.fsum(parts), id_) for id_, parts in found.items() if id_ is not None),
-            key=lambda pair: (-pair[0], pair[1]),
-        )
-        return MappedDistribution(
-            position=position,
-            ids=tuple(id_ for _, id_ in sums),
-            probabilities=tuple(share for share, _ in sums),
-            rest=math.fsum(rest),
-            unmapped=math.fsum(found.get(None, ())),
-        )
+            masses[None].append(mass)
+        return _summed(here, masses, rest)
 
-    def _target(self, before: bytes, candidate: Candidate) -> int | None:
-        special = self._map.special(candidate)
-        if special is None:
-            return self._map.begins(before + candidate.data)
-        return special if not before else self._map.begins(before, is_complete=True)
+    def _target(
+        self, here: _Place, before: bytes, *, candidate: Candidate, data: bytes, skipped: bytes
+    ) -> tuple[bool, int | None]:
+        """Whether a listed token could have come, and the student's token for it if one can be told.
 
+        Args:
+            here: Where.
+            before: The bytes from there on that were written before the listed token.
+            candidate: The listed token.
+            data: Its bytes.
+            skipped: The bytes with which it must begin, as the one in whose place it is did.
+        """
+        mark = self._mark(candidate)
+        if mark is not None:
+            return not skipped, self._at_end(before, mark)
+        if not data.startswith(skipped):
+            return skipped.startswith(data), None
+        text = before + data[len(skipped) :]
+        if here.path and not self._beginnings.leads_through(here.path, here.written + text):
+            return False, None
+        return True, self._beginnings.first(text)
 
-class _Shift:
-    """Where bytes of one text are in another that may differ from it in the middle."""
+    def _at_end(self, before: bytes, mark: int) -> int | None:
+        """The student's token for some bytes and a mark behind them."""
+        if before:
+            return self._beginnings.first(before, is_complete=True)
+        return mark if mark != _NO_COUNTERPART else None
 
-    def __init__(self, there: bytes, here: bytes) -> None:
-        shorter = min(len(there), len(here))
-        self._same_until = _common(there, here, shorter)
-        same_end = _common(there[::-1], here[::-1], shorter - self._same_until)
-        self._same_from = len(here) - same_end
-        self._shift = len(there) - len(here)
-
-    def place(self, start: int, end: int) -> int | None:
-        """Where a piece of `here` begins `there`; None if it is not there."""
-        if end <= self._same_until:
-            return start
-        return start + self._shift if start >= self._same_from else None
-
-
-def _common(one: bytes, other: bytes, longest: int) -> int:
-    """Length of the common beginning."""
-    low, high = 0, longest
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[:middle] == other[:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    def _mark(self, candidate: Candidate) -> int | None:
+        """The student's token that means what a token without text does; None for a token with text."""
+        names = (candidate.token, candidate.data.decode(errors="replace")) if self._specials else ()
+        for name in names:
+            if name in self._specials:
+                return self._specials[name]
+        return _NO_COUNTERPART if candidate.is_mark else None
 
 
-def _ends_a_character(data: bytes) -> bool:
-    """Whether the last character is whole, as far as its beginning is there."""
-    for length, byte in enumerate(reversed(data[-4:]), start=1):
-        if byte & 0xC0 != 0x80:
-            return length >= 1 + (byte >= 0xC0) + (byte >= 0xE0) + (byte >= 0xF0)
-    return True
+def _summed(
+    here: _Place, masses: Mapping[int | None, Sequence[float]], rest: Sequence[float]
+) -> MappedDistribution:
+    sums = {id_: math.fsum(parts) for id_, parts in masses.items()}
+    # Inside a token of the teacher's, what was ruled out is missing, which may be everything.
+    total = math.fsum([*sums.values(), *rest]) if here.within else 1.0
+    if not total:
+        sums, total = {None: 1.0}, 1.0
+    unmapped = sums.pop(None, 0.0)
+    tokens = sorted(
+        ((share, id_) for id_, share in sums.items() if id_ is not None), key=lambda pair: (-pair[0], pair[1])
+    )
+    return MappedDistribution(
+        position=here.position,
+        ids=tuple(id_ for _, id_ in tokens),
+        probabilities=tuple(share / total for share, _ in tokens),
+        rest=math.fsum(rest) / total,
+        unmapped=unmapped / total,
+        is_inside=bool(here.within),
+    )
