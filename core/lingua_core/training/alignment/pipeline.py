@@ -176,7 +176,7 @@ class _Work:
         self.writer = ExampleWriter(self.tokenizer, self.scorer.start)
         self._adapted: Any = None
         if options.lora is not None:
-            with torch.random.fork_rng():
+            with torch.random.fork_rng(devices=[loaded.device] if loaded.device.type == "cuda" else []):
                 torch.manual_seed(options.seed)
                 self._adapted = add_adapter(self.model, options.lora)
         if options.low_memory:
