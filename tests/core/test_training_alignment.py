@@ -450,8 +450,8 @@ def test_an_interrupted_run_ends_bit_identical_to_one_that_was_not(
             align(tmp_path / "base", learnt, tmp_path / "parts", options, report=interrupt_at(step))
     parts = align(tmp_path / "base", learnt, tmp_path / "parts", replace(options, low_memory=False))
     assert parts.history == whole.history
-    weights = "adapter_model.safetensors" if lora else "model.safetensors"
-    for name in (weights, "README.md", "alignment.json"):
+    weights = ["adapter_model.safetensors", "adapter_config.json"] if lora else ["model.safetensors"]
+    for name in (*weights, "README.md", "alignment.json"):
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 

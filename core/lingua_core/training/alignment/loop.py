@@ -5,6 +5,7 @@
 # pyright: reportUnknownArgumentType=false
 
 import math
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ __all__ = ["Outcome", "Progress", "train"]
 
 _GREATEST_GRADIENT = 1.0
 _WARMUP_SHARE = 0.05
+_CHECKPOINT_SECONDS = 120
 _SEEDS_APART = 1_000_003
 
 
@@ -119,12 +121,18 @@ def train(
         model.train()
         if not step:
             report(Progress(step=0, steps=steps, loss=None, held_out=look(0)))
+        saved = time.monotonic()
         while not is_over(step):
             loss = stepper.step(step)
             step += 1
             held_out = look(step) if step in marks else None
-            if step in marks or step % options.checkpoint_every == 0:
+            if (
+                step in marks
+                or step % options.checkpoint_every == 0
+                or time.monotonic() - saved > _CHECKPOINT_SECONDS
+            ):
                 kept.save(step)
+                saved = time.monotonic()
             report(Progress(step=step, steps=steps, loss=loss, held_out=held_out))
     kept.restore_best()
     model.eval()

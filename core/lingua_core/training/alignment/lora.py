@@ -47,8 +47,12 @@ def add_adapter(model: Any, options: LoraOptions) -> Any:  # noqa: ANN401  # tra
         # peft asks transformers by a name that transformers 5 has given up.
         warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
         try:
-            return peft.get_peft_model(model, config)
+            adapted: Any = peft.get_peft_model(model, config)
         except ValueError as error:
             raise InputError(
                 f"No adapter can be put into {type(model).__name__}: {error} Give other modules."
             ) from error
+    # A set's order changes from process to process, and with it the file that it is written to.
+    for made in adapted.peft_config.values():
+        made.target_modules = sorted(made.target_modules)
+    return adapted

@@ -64,7 +64,7 @@ class AlignmentOptions:
         at_once: Rows that go through the model at once; a step adds up its gradients. Changes memory, not
             results but by rounding.
         low_memory: Whether to compute what lies between layers twice instead of keeping it.
-        checkpoint_every: Steps between checkpoints.
+        checkpoint_every: Steps between checkpoints; there is one every two minutes in any case.
 
     Raises:
         InputError: If an option is out of range.
