@@ -159,6 +159,13 @@ def test_a_folder_without_an_adapter_is_refused_before_a_model_is_loaded(adapter
         PromptCompressor("llmlingua", model=base, adapter=adapter)
 
 
+def test_an_exported_model_alone_takes_no_adapter(tmp_path: Path) -> None:
+    make_adapter(tmp_path / "adapter")
+    (tmp_path / "causal_lm.onnx").touch()
+    with pytest.raises(InputError, match=r"exported model only.*merge-adapter"):
+        PromptCompressor("llmlingua", model=tmp_path, adapter=tmp_path / "adapter")
+
+
 def rewrite_config(folder: Path, **changes: Any) -> None:
     file = folder / "adapter_config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))

@@ -176,10 +176,16 @@ def _causal(
     device: str,
     threads: int | None,
 ) -> LanguageModel:
-    if isinstance(model, str | Path) and is_exported_language_model(model) and adapter is None:
-        return OnnxCausalLM(
-            Path(model), device=cast("Device", device), window=options.window, threads=threads
-        )
+    if isinstance(model, str | Path) and is_exported_language_model(model):
+        if adapter is not None and not (Path(model) / "config.json").is_file():
+            raise InputError(
+                f"{str(model)!r} holds an exported model only, whose weights no adapter can be merged into. "
+                "Merge it into the model that was exported with `lingua train merge-adapter`."
+            )
+        if adapter is None:
+            return OnnxCausalLM(
+                Path(model), device=cast("Device", device), window=options.window, threads=threads
+            )
     return CausalLM(
         model,
         device=device,
