@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Self, TypedDict
 
 from langchain_core.callbacks import Callbacks, adispatch_custom_event, dispatch_custom_event
@@ -60,6 +61,7 @@ class LinguaCompressor(CoreErrors, BaseDocumentCompressor, Serializable):
             "longllmlingua", "llmlingua2" and "selective-context" keep words or phrases, with your model.
         model: None, a folder with a model or its name on the Hugging Face hub, a
             `lingua_core.scorers.Scorer`, or a pair of a loaded model and its tokenizer.
+        adapter: The folder of a low-rank adapter for a causal language model; None for none.
         options: Of the last four methods: a mapping of `lingua_core.PruningOptions`' names to values.
         device: "auto", "cpu", "cuda" or another of torch's.
         token_counter: How the reading model counts: None for the embedded tokenizer, the name of a
@@ -102,6 +104,7 @@ class LinguaCompressor(CoreErrors, BaseDocumentCompressor, Serializable):
     # ("0.5" to 0.5) or answer with one line for each member of a union.
     method: SkipValidation[Method] = "extract"
     model: Annotated[SkipValidation[ModelSource | None], WithJsonSchema({"type": ["string", "null"]})] = None
+    adapter: Annotated[SkipValidation[str | Path | None], WithJsonSchema({"type": ["string", "null"]})] = None
     options: Annotated[
         SkipValidation[PruningOptions | Mapping[str, Any] | None],
         WithJsonSchema({"type": ["object", "null"]}),
@@ -145,6 +148,7 @@ class LinguaCompressor(CoreErrors, BaseDocumentCompressor, Serializable):
         self._core = PromptCompressor(
             self.method,
             model=self.model,
+            adapter=self.adapter,
             options=self.options,
             device=self.device,
             token_counter=self._counter(),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from llama_index.core.instrumentation import (
@@ -70,6 +71,13 @@ class LinguaPostprocessor(CoreErrors, BaseNodePostprocessor):
             frozen=True,
             description="None, a folder with a model or its name on the Hugging Face hub, a "
             "lingua_core.scorers.Scorer, or a pair of a loaded model and its tokenizer.",
+        )
+    )
+    adapter: Annotated[SkipValidation[str | Path | None], WithJsonSchema({"type": ["string", "null"]})] = (
+        Field(
+            None,
+            frozen=True,
+            description="The folder of a low-rank adapter for a causal language model.",
         )
     )
     options: Annotated[
@@ -178,6 +186,7 @@ class LinguaPostprocessor(CoreErrors, BaseNodePostprocessor):
         self._core = PromptCompressor(
             self.method,
             model=self.model,
+            adapter=self.adapter,
             options=self.options,
             device=self.device,
             token_counter=SettingsCounter() if self.token_counter == "settings" else self.token_counter,

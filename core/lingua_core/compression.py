@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, get_args
 
 from lingua_core.budget import Budget, choose_budget
@@ -40,6 +41,8 @@ class PromptCompressor:
             any object that satisfies `lingua_core.scorers.Scorer`. For the last four: the folder of a causal
             language model ("llmlingua2": of a token classifier), its name on the Hugging Face hub, or a pair
             of a loaded model and its tokenizer.
+        adapter: The folder of a low-rank adapter (`lingua train align --lora`, or peft's) for a causal
+            language model that is given by folder or name.
         options: Of the last four methods: `PruningOptions`, or the same as a mapping.
         device: "auto", "cpu", "cuda" (for ONNX models with an onnxruntime build that has it) or another of
             torch's. Never a GPU by default.
@@ -71,6 +74,7 @@ class PromptCompressor:
         method: Method = "extract",
         *,
         model: ModelSource | None = None,
+        adapter: str | Path | None = None,
         options: PruningOptions | Mapping[str, Any] | None = None,
         device: str = "auto",
         token_counter: str | Callable[[str], int] | TokenCounter | None = None,
@@ -102,6 +106,7 @@ class PromptCompressor:
             method,
             model,
             as_options(options) if options is not None else None,
+            adapter=adapter,
             device=device,
             threads=threads,
         )

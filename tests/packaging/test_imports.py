@@ -23,6 +23,7 @@ FRAMEWORKS = (
 )
 HEAVY = (*FRAMEWORKS, "torch", "transformers", "onnx", "tiktoken", "safetensors", "openai", "ray", "pandas")
 OF_AN_EXTRA = (
+    "lingua_core.training.alignment.",
     "lingua_core.training.causal_lm.",
     "lingua_core.training.checkpoint_file",
     "lingua_core.training.extractor.",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from lingua_core.bench.kept_numbers.command import numbers
 from lingua_core.bench.measuring import Figure
 from lingua_core.bench.quality.command import quality
 from lingua_core.bench.rag_skeleton.command import rag_skeleton
@@ -68,6 +69,7 @@ def speed(
 app.command("quality")(quality)
 app.command("skeleton")(skeleton)
 app.command("rag-skeleton")(rag_skeleton)
+app.command("numbers")(numbers)
 
 
 def _measured(data: Path | None, repeats: int, long_tokens: int) -> Iterator[Figure]:

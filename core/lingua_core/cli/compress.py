@@ -63,6 +63,12 @@ def compress(
             "for the other three a causal language model; a folder or a name on the Hugging Face hub.",
         ),
     ] = None,
+    adapter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="A low-rank adapter for a causal language model: of lingua train align."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="Where the model runs: cpu, cuda, mps.")] = "auto",
     order: Annotated[OrderName, typer.Option(help="Order of the documents.")] = OrderName.original,
     token_counter: Annotated[
@@ -138,6 +144,7 @@ def compress(
             compressor = PromptCompressor(
                 method.value,
                 model=model,
+                adapter=adapter,
                 device=device,
                 token_counter=token_counter,
                 removal_note=removal_note,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from lingua_core.cli.align import align, measure_answers, merge_adapter
 from lingua_core.cli.causal_lm import causal_lm, export_causal_lm, measure_causal_lm
 from lingua_core.cli.collect import collect
 from lingua_core.cli.ending import clean_endings, write_stdout
@@ -25,6 +26,9 @@ def app() -> typer.Typer:
     train.command("token-classifier")(token_classifier)
     train.command("token-classifier-prompts")(token_classifier_prompts)
     train.command("collect")(collect)
+    train.command("align")(align)
+    train.command("merge-adapter")(merge_adapter)
+    train.command("measure-answers")(measure_answers)
     return train
 
 

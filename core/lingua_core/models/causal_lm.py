@@ -59,6 +59,7 @@ class CausalLM:
             texts are read in windows that overlap by half, each token valued with the most context.
         batch_tokens: Tokens of a batch, padding included; halved, for good, when memory runs out.
         trust_remote_code: As for `HuggingFaceModel`.
+        adapter: As for `HuggingFaceModel`.
 
     Raises:
         InputError: If an argument cannot be used.
@@ -73,13 +74,19 @@ class CausalLM:
         window: int | None = None,
         batch_tokens: int = 4096,
         trust_remote_code: bool = False,
+        adapter: str | Path | None = None,
     ) -> None:
         if window is not None and window < 16:
             raise InputError(f"window must be at least 16 tokens, got {window}.")
         if batch_tokens < 1:
             raise InputError(f"batch_tokens must be at least 1, got {batch_tokens}.")
         self._model = HuggingFaceModel(
-            source, kind="causal-lm", device=device, dtype=dtype, trust_remote_code=trust_remote_code
+            source,
+            kind="causal-lm",
+            device=device,
+            dtype=dtype,
+            trust_remote_code=trust_remote_code,
+            adapter=adapter,
         )
         self._asked_window = window
         self._batch_tokens = batch_tokens

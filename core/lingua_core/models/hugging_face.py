@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lingua_core.errors import InputError, MissingDependencyError, ModelError
+from lingua_core.models.low_rank import check_adapter, merge_adapter
 from lingua_core.unicode import encodable
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class HuggingFaceModel:
         dtype: "auto" is float32 on a CPU, and what the model was saved in elsewhere. "int8", on a CPU only,
             makes linear layers of 8 bits and leaves the rest float32: less exact, and faster.
         trust_remote_code: Whether to run code that comes with the model.
+        adapter: The folder of a low-rank adapter, which is merged into the model when it is loaded.
 
     Raises:
         InputError: If an argument cannot be used.
@@ -87,6 +89,7 @@ class HuggingFaceModel:
         device: str = "auto",
         dtype: DType = "auto",
         trust_remote_code: bool = False,
+        adapter: str | Path | None = None,
     ) -> None:
         if dtype not in get_args(DType):
             raise InputError(f"dtype must be one of {', '.join(get_args(DType))}, got {dtype!r}.")
@@ -103,6 +106,12 @@ class HuggingFaceModel:
                 f"dtype='int8' makes a model of its own on the CPU; got {given}. Give a folder or a name, "
                 "and device='cpu'."
             )
+        if adapter is not None and is_pair:
+            raise InputError(
+                "An adapter is merged into a model that is loaded for it; got a loaded model, which stays as "
+                "it is. Give a folder or a name."
+            )
+        self._adapter = check_adapter(adapter) if adapter is not None else None
         self._source = source
         self._kind: ModelKind = kind
         self._device = device
@@ -113,10 +122,10 @@ class HuggingFaceModel:
 
     @property
     def name(self) -> str:
-        """The folder or name, or the class of a loaded model."""
+        """The folder or name, with its adapter's; or the class of a loaded model."""
         if isinstance(self._source, tuple):
             return type(self._source[0]).__name__
-        return str(self._source)
+        return str(self._source) if self._adapter is None else f"{self._source} with {self._adapter}"
 
     def load(self) -> Loaded:
         """The model and its tokenizer.
@@ -199,6 +208,8 @@ class HuggingFaceModel:
                     f"{self.name!r} lacks {', '.join(missing[:4])}: it was saved without what makes it a "
                     f"{self._kind}, and random numbers would stand in. Use a model that was trained as one."
                 )
+            if self._adapter is not None:
+                merge_adapter(model, self._adapter)
             model = model.to(device)
             if self._dtype == "int8":
                 from lingua_core.models.cpu_linear import quantize_linear_layers

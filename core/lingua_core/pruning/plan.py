@@ -7,7 +7,7 @@ from typing import Any, Literal, cast, get_args
 from lingua_core.errors import InputError
 from lingua_core.models.causal_lm import CausalLM
 from lingua_core.models.language_model import LanguageModel
-from lingua_core.models.onnx_causal_lm import OnnxCausalLM
+from lingua_core.models.onnx_causal_lm import OnnxCausalLM, is_exported_language_model
 from lingua_core.models.onnx_session import Device
 from lingua_core.pruning.iterative import IterativePruner
 from lingua_core.pruning.options import PruningOptions, Unit
@@ -88,6 +88,7 @@ def make_plan(
     model: ModelSource | None,
     options: PruningOptions | None,
     *,
+    adapter: str | Path | None,
     device: str,
     threads: int | None,
 ) -> Plan:
@@ -98,6 +99,11 @@ def make_plan(
     """
     if method not in get_args(Method):
         raise InputError(f"Unknown method {method!r}. Available: {', '.join(map(repr, get_args(Method)))}.")
+    if adapter is not None and (method in _WITHOUT_ADAPTER or not isinstance(model, str | Path)):
+        raise InputError(
+            f"adapter={str(adapter)!r:.200} goes with a causal language model given by folder or name, got "
+            f"method={method!r} and model={model!r:.80}."
+        )
     if method in ("extract", "lexical"):
         if options is not None:
             raise InputError(f"Method {method!r} keeps whole sentences and has no options; leave them out.")
@@ -117,7 +123,7 @@ def make_plan(
     elif isinstance(model, Scorer):
         raise InputError(f"Method {method!r} needs a causal language model, got the scorer {model.name!r}.")
     else:
-        language_model = _causal(model, options, device, threads)
+        language_model = _causal(model, options, adapter, device, threads)
     if method == "selective-context":
         return Plan(
             valuer=SurprisalScorer(language_model),
@@ -153,6 +159,8 @@ def make_plan(
 
 _STANDARDISED = "Scores with signals added are standard deviations, which no threshold fits"
 
+_WITHOUT_ADAPTER = ("extract", "lexical", "llmlingua2")
+
 _EXAMPLES = {
     "llmlingua": "Qwen/Qwen2.5-0.5B",
     "longllmlingua": "Qwen/Qwen2.5-0.5B",
@@ -162,16 +170,22 @@ _EXAMPLES = {
 
 
 def _causal(
-    model: str | Path | tuple[Any, Any], options: PruningOptions, device: str, threads: int | None
+    model: str | Path | tuple[Any, Any],
+    options: PruningOptions,
+    adapter: str | Path | None,
+    device: str,
+    threads: int | None,
 ) -> LanguageModel:
-    if (
-        isinstance(model, str | Path)
-        and len(str(model)) <= 1000
-        and (Path(model) / "causal_lm.onnx").is_file()
-    ):
-        return OnnxCausalLM(
-            Path(model), device=cast("Device", device), window=options.window, threads=threads
-        )
+    if isinstance(model, str | Path) and is_exported_language_model(model):
+        if adapter is not None and not (Path(model) / "config.json").is_file():
+            raise InputError(
+                f"{str(model)!r} holds an exported model only, whose weights no adapter can be merged into. "
+                "Merge it into the model that was exported with `lingua train merge-adapter`."
+            )
+        if adapter is None:
+            return OnnxCausalLM(
+                Path(model), device=cast("Device", device), window=options.window, threads=threads
+            )
     return CausalLM(
         model,
         device=device,
@@ -179,6 +193,7 @@ def _causal(
         window=options.window,
         batch_tokens=options.batch_tokens,
         trust_remote_code=options.trust_remote_code,
+        adapter=adapter,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from lingua_core.errors import InputError
+from lingua_core.training.whole_files import whole_file
 
 __all__ = ["read_checkpoint", "write_checkpoint"]
 
@@ -29,14 +30,9 @@ def write_checkpoint(file: Path, run: Run, state: Mapping[str, Any]) -> None:
         OSError: If it cannot be written: a full disk, say.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(".unfinished")
-    try:
-        # Given a path, torch would say of a full disk that an iostream failed.
-        with unfinished.open("wb") as out:
-            torch.save({"run": dict(run), **state}, out)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(unfinished)) from error
-    unfinished.replace(file)
+    # Given a path, torch would say of a full disk that an iostream failed.
+    with whole_file(file) as unfinished, unfinished.open("wb") as out:
+        torch.save({"run": dict(run), **state}, out)
 
 
 def read_checkpoint(file: Path, run: Run, parts: Collection[str]) -> dict[str, Any] | None:

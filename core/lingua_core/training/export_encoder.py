@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from lingua_core.errors import InputError, MissingDependencyError, ModelError
 from lingua_core.training.bert_graph import BertGraph, check_config
-from lingua_core.training.onnx_graph import Shape, write_whole
+from lingua_core.training.onnx_graph import Shape
+from lingua_core.training.whole_files import write_whole
 
 __all__ = ["export_encoder"]
 

@@ -25,6 +25,8 @@ from lingua_core.training.onnx_graph import (
 __all__ = ["LlamaGraph", "check_llama_config"]
 
 _ACTIVATION_LEVELS = 127
+_HEAD_WIDTH = 16
+"""onnxruntime's attention computes heads of a multiple of this only."""
 _ZERO = 128
 _REQUIRED = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "tie_word_embeddings": True}
 
@@ -192,6 +194,13 @@ def check_llama_config(config: Mapping[str, Any]) -> None:
     heads, own = config["num_attention_heads"], config.get("num_key_value_heads")
     if own not in (None, heads):
         raise InputError(f"Only as many heads of keys as of queries can be exported, got {own} and {heads}.")
+    width = int(config["hidden_size"]) // int(heads)
+    if width % _HEAD_WIDTH or config.get("head_dim", width) != width:
+        raise InputError(
+            f"Only heads of the states' width divided by their number, a multiple of {_HEAD_WIDTH}, can be "
+            f"exported, got hidden_size={config['hidden_size']}, num_attention_heads={heads} and "
+            f"head_dim={config.get('head_dim')}."
+        )
     kind = _rotary(config).get("rope_type", "default")
     if kind != "default":
         raise InputError(f"Only plain rotary positions can be exported, got {kind!r}.")

@@ -10,7 +10,6 @@ machine.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,6 @@ __all__ = [
     "Shape",
     "Stored",
     "quantise",
-    "write_whole",
 ]
 
 Array = NDArray[np.float32]
@@ -135,11 +133,3 @@ def quantise(matrix: Array, *, axis: int, levels: int) -> tuple[NDArray[np.int8]
     scale: Array = np.maximum(largest / np.float32(levels), np.float32(1e-12))
     values: Array = np.clip(np.rint(matrix / scale), -levels, levels)
     return values.astype(np.int8), scale
-
-
-def write_whole(file: Path, content: bytes) -> None:
-    """Write a file whole or not at all; its folder is made if missing."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(f"{file.name}.unfinished")
-    unfinished.write_bytes(content)
-    unfinished.replace(file)

@@ -43,6 +43,9 @@ def save_checkpoint(
         optimisers: Its optimisers.
         decay: Where the decay began and how long it is; None before it.
         stable: Whether this is the state that training goes on from after a decay.
+
+    Raises:
+        OSError: If it cannot be written; what was there before stays.
     """
     state = {
         "step": step,

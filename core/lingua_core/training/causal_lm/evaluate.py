@@ -26,6 +26,7 @@ __all__ = [
     "bits_by_compressor",
     "bits_by_model",
     "bits_by_ngrams",
+    "bits_of",
     "bits_per_byte",
     "compressors",
     "held_out_sample",
@@ -122,14 +123,18 @@ def bits_per_byte(name: str, bits: Bits, sample: Mapping[str, Sequence[str]]) ->
 
 
 def bits_by_model(model: TextModel) -> Bits:
-    """Bits by a language model; a token with nothing before it, which it cannot value, costs 16."""
+    """Bits by a language model; see `bits_of`."""
 
     def bits(texts: Sequence[str]) -> float:
         nothing = np.zeros(0, np.int64)
-        rows = model.surprisals([Continuation(nothing, row.ids) for row in model.tokenize(texts)])
-        return float(sum(np.where(np.isnan(row), 16.0, row / np.log(2)).sum() for row in rows))
+        return bits_of(model.surprisals([Continuation(nothing, row.ids) for row in model.tokenize(texts)]))
 
     return bits
+
+
+def bits_of(rows: Iterable[Surprisals]) -> float:
+    """Bits of tokens' surprisals; a token with nothing before it, which has none, costs 16."""
+    return float(sum(np.where(np.isnan(row), 16.0, row / np.log(2)).sum() for row in rows))
 
 
 def bits_by_ngrams(tokens: Path, tokenizer: Tokenizer, *, order: int = 4) -> Bits:

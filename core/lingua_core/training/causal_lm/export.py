@@ -9,6 +9,7 @@ from typing import Any
 from lingua_core.errors import InputError, MissingDependencyError, ModelError
 from lingua_core.training.llama_graph import LlamaGraph, check_llama_config
 from lingua_core.training.onnx_graph import Array, Shape
+from lingua_core.training.whole_files import write_whole
 
 __all__ = ["export_causal_lm"]
 
@@ -57,9 +58,7 @@ def export_causal_lm(source: Path, target: Path) -> str:
     (target / "causal_lm.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     if source.resolve() != target.resolve():
         shutil.copyfile(source / "tokenizer.json", target / "tokenizer.json")
-    unfinished = target / "causal_lm.unfinished"
-    unfinished.write_bytes(model)
-    unfinished.replace(target / "causal_lm.onnx")
+    write_whole(target / "causal_lm.onnx", model)
     return sha256(model).hexdigest()
 
 

@@ -22,6 +22,7 @@ from lingua_core.training.causal_lm.shape import ModelShape
 from lingua_core.training.causal_lm.stream import TokenStream, write_tokens
 from lingua_core.training.causal_lm.tokenizer import make_tokenizer, save_tokenizer
 from lingua_core.training.causal_lm.train import Progress, TrainingOptions, train
+from lingua_core.training.whole_files import whole_file
 
 __all__ = ["Corpus", "restore_checkpoint", "save_checkpoint_as_llama", "save_llama", "train_causal_lm"]
 
@@ -102,9 +103,8 @@ def save_llama(model: CausalTransformer, tokenizer: Path, target: Path, *, windo
     save_tokenizer(load_tokenizer(tokenizer), target, window=window)
     config = llama_config(model.shape, window=window, start=0)
     (target / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    unfinished = target / "model.unfinished"
-    save_file(to_llama(model.state_dict()), unfinished, metadata={"format": "pt"})
-    unfinished.replace(target / "model.safetensors")
+    with whole_file(target / "model.safetensors") as unfinished:
+        save_file(to_llama(model.state_dict()), unfinished, metadata={"format": "pt"})
 
 
 def save_checkpoint_as_llama(run: Path, target: Path, *, window: int) -> int:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lingua_core.training.bert_graph import BertGraph
 from lingua_core.training.extractor.model import Extractor
-from lingua_core.training.onnx_graph import write_whole
+from lingua_core.training.whole_files import write_whole
 
 __all__ = ["export_extractor"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from lingua_core.training.bert_graph import BertGraph
-from lingua_core.training.onnx_graph import write_whole
 from lingua_core.training.router.model import RouterModel
+from lingua_core.training.whole_files import write_whole
 
 __all__ = ["export_router"]
 

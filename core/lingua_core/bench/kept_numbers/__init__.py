@@ -1,0 +1,1 @@
+"""What compression leaves of arithmetic."""
