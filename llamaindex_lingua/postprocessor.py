@@ -75,7 +75,7 @@ class LinguaPostprocessor(CoreErrors, BaseNodePostprocessor):
     )
     adapter: Annotated[SkipValidation[str | Path | None], WithJsonSchema({"type": ["string", "null"]})] = (
         Field(
-            None,
+            default=None,
             frozen=True,
             description="The folder of a low-rank adapter for a causal language model.",
         )
