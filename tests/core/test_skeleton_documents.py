@@ -398,6 +398,30 @@ def test_a_point_on_which_no_document_bears_is_written_from_the_shared_view_and_
     assert not [note for note in answer.notes if "point 1" in note]
 
 
+def test_the_shipped_extractor_tells_points_that_the_documents_say_nothing_of() -> None:
+    documents = [
+        Document(
+            "The lighthouse of Brill Point was first lit in 1871. Its lamp burned whale oil until 1902, when "
+            "the town laid a cable. Since 1974 nobody has lived in the tower.",
+            title="Brill Point",
+        ),
+        Document(
+            "The keeper's log is kept in the town's museum. It tells of eleven wrecks and of two rescues by "
+            "the keeper's daughters.",
+            title="The keeper's log",
+        ),
+    ]
+    points = ("Background", "The lamp and its fuel", "Growing tomatoes in winter", "Rescues of sailors")
+    answer, _ = answered(
+        written(*points),
+        documents=documents,
+        cut=PromptCompressor(),
+        contexts=ContextOptions(context_tokens=400),
+    )
+    noted = [expansion.point.text for expansion in answer.expansions if expansion.note]
+    assert noted == ["Growing tomatoes in winter"]
+
+
 @pytest.mark.parametrize("error", [ScorerError("no scores"), ValueError("a user's scorer")])
 def test_a_compressor_that_fails_for_one_point_harms_no_other(error: Exception) -> None:
     def score(query: str | None, text: str) -> float:
