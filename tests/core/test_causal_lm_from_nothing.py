@@ -17,6 +17,7 @@ pytest.importorskip("transformers", reason="training needs the extra 'train'")
 pytest.importorskip("onnx", reason="training needs the extra 'train'")
 
 import torch
+from safetensors.numpy import load_file
 from transformers import AutoModelForCausalLM
 
 from cli_runner import lingua
@@ -32,6 +33,7 @@ from lingua_core.training.causal_lm.export import export_causal_lm
 from lingua_core.training.causal_lm.model import CausalTransformer, from_llama, to_llama
 from lingua_core.training.causal_lm.muon import Muon, orthogonal
 from lingua_core.training.causal_lm.pipeline import Corpus, restore_checkpoint, train_causal_lm
+from lingua_core.training.causal_lm.restoring import restore_causal_lm
 from lingua_core.training.causal_lm.shape import ModelShape
 from lingua_core.training.causal_lm.train import Progress, TrainingOptions
 
@@ -323,11 +325,44 @@ def test_the_same_weights_are_exported_to_the_same_bytes(
     trained: Path, exported: Path, tmp_path: Path
 ) -> None:
     digest = export_causal_lm(trained, tmp_path / "new" / "folder")
-    names = ["causal_lm.json", "causal_lm.onnx", "tokenizer.json"]
+    names = ["causal_lm.json", "causal_lm.onnx", "config.json", "tokenizer.json", "tokenizer_config.json"]
     assert sorted(file.name for file in (tmp_path / "new" / "folder").iterdir()) == names
     for name in names:
         assert (tmp_path / "new" / "folder" / name).read_bytes() == (exported / name).read_bytes()
     assert len(digest) == 64
+
+
+def test_restored_weights_are_those_of_the_int8_file(exported: Path, tmp_path: Path) -> None:
+    restore_causal_lm(tmp_path / "restored", source=exported)
+    export_causal_lm(tmp_path / "restored", tmp_path / "again")
+    restore_causal_lm(tmp_path / "twice", source=tmp_path / "again")
+    once, twice = (load_file(tmp_path / name / "model.safetensors") for name in ("restored", "twice"))
+    assert once.keys() == twice.keys()
+    for name, array in once.items():
+        np.testing.assert_allclose(array, twice[name], rtol=1e-5, atol=1e-9)
+    onnx, torch_model = OnnxCausalLM(exported), CausalLM(tmp_path / "restored")
+    found, expected = onnx.surprisals(continuations(onnx)), torch_model.surprisals(continuations(onnx))
+    assert np.corrcoef(np.concatenate(found), np.concatenate(expected))[0, 1] > 0.999
+
+
+def test_the_embedded_model_can_be_restored_by_the_command(tmp_path: Path) -> None:
+    done = lingua("train", "restore-causal-lm", "--out", tmp_path / "model")
+    assert "model.safetensors" in done.stdout
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    assert not any(torch.isnan(parameter).any() for parameter in model.parameters())
+
+
+def test_what_cannot_be_restored_is_refused_by_name(exported: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no causal_lm\.onnx"):
+        restore_causal_lm(tmp_path / "out", source=tmp_path)
+    with pytest.raises(InputError, match="into its own folder"):
+        restore_causal_lm(exported, source=exported)
+    for name in ("config.json", "tokenizer.json"):
+        (tmp_path / name).write_bytes((exported / name).read_bytes())
+    (tmp_path / "causal_lm.onnx").write_bytes(b"no model")
+    with pytest.raises(ModelError, match="cannot be restored"):
+        restore_causal_lm(tmp_path / "out", source=tmp_path)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import typer
 
 from lingua_core.cli.ending import clean_endings, write_stdout
 
-__all__ = ["causal_lm", "export_causal_lm", "measure_causal_lm"]
+__all__ = ["causal_lm", "export_causal_lm", "measure_causal_lm", "restore_causal_lm"]
 
 
 def causal_lm(
@@ -113,6 +113,27 @@ def export_causal_lm(
             digest = export(source, out)
         model = out / "causal_lm.onnx"
         write_stdout(f"path    {model}\nsize    {model.stat().st_size} bytes\nsha256  {digest}\n")
+
+
+def restore_causal_lm(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for the model.", show_default=False)
+    ],
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[SOURCE]",
+            help="Folder of `export-causal-lm`. Default: the embedded language model.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Write a language model's int8 weights as transformers reads them: to align it, or train it further."""
+    with clean_endings():
+        from lingua_core.training.causal_lm.restoring import restore_causal_lm as restore
+
+        restore(out, source=source)
+        write_stdout(f"path    {out / 'model.safetensors'}\n")
 
 
 def measure_causal_lm(

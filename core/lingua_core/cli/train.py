@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lingua_core.cli.align import align, measure_answers, merge_adapter
-from lingua_core.cli.causal_lm import causal_lm, export_causal_lm, measure_causal_lm
+from lingua_core.cli.causal_lm import causal_lm, export_causal_lm, measure_causal_lm, restore_causal_lm
 from lingua_core.cli.collect import collect
 from lingua_core.cli.ending import clean_endings, write_stdout
 from lingua_core.cli.token_classifier import token_classifier, token_classifier_prompts
@@ -21,6 +21,7 @@ def app() -> typer.Typer:
     train.command("extractor")(extractor)
     train.command("causal-lm")(causal_lm)
     train.command("export-causal-lm")(export_causal_lm)
+    train.command("restore-causal-lm")(restore_causal_lm)
     train.command("measure-causal-lm")(measure_causal_lm)
     train.command("router")(router)
     train.command("token-classifier")(token_classifier)

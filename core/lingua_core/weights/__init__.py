@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ENCODER", "EXTRACTOR", "ROUTER", "ShippedModel"]
+__all__ = ["ENCODER", "EXTRACTOR", "LANGUAGE_MODEL", "ROUTER", "ShippedModel"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,9 @@ ENCODER = ShippedModel(name="all-MiniLM-L6-v2", folder=Path(__file__).parent / "
 
 EXTRACTOR = ShippedModel(name="lingua-extractor", folder=Path(__file__).parent / "extractor")
 """The question-aware extractor behind the method "extract"."""
+
+LANGUAGE_MODEL = ShippedModel(name="lingua-lm", folder=Path(__file__).parent / "language_model")
+"""The small causal language model behind "llmlingua", "longllmlingua" and "selective-context"."""
 
 ROUTER = ShippedModel(name="lingua-router", folder=Path(__file__).parent / "router")
 """The layers on the encoder's lower half behind `EmbeddedRouter`; it has no tokenizer of its own."""

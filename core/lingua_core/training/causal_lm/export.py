@@ -17,7 +17,7 @@ _FILES = ("config.json", "model.safetensors", "tokenizer.json")
 
 
 def export_causal_lm(source: Path, target: Path) -> str:
-    """Write `causal_lm.onnx`, `causal_lm.json` and `tokenizer.json`; the same weights give the same bytes.
+    """Write `causal_lm.onnx`, `causal_lm.json` and the source's own settings; equal weights give equal bytes.
 
     Args:
         source: A folder with `config.json`, `model.safetensors` and `tokenizer.json` of a small Llama.
@@ -57,7 +57,10 @@ def export_causal_lm(source: Path, target: Path) -> str:
     }
     (target / "causal_lm.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     if source.resolve() != target.resolve():
-        shutil.copyfile(source / "tokenizer.json", target / "tokenizer.json")
+        # `restore_causal_lm` and tokenizers of transformers want them all.
+        for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+            if (source / name).is_file():
+                shutil.copyfile(source / name, target / name)
     write_whole(target / "causal_lm.onnx", model)
     return sha256(model).hexdigest()
 
