@@ -34,13 +34,13 @@ class PromptCompressor:
 
     Args:
         method: "extract" (the embedded model; default) or "lexical" (BM25, no model) keep sentences.
-            "llmlingua", "longllmlingua", "llmlingua2" and "selective-context" keep words or phrases, with a
-            model of yours.
+            "llmlingua", "longllmlingua" and "selective-context" keep words or phrases, with the embedded
+            language model or one of yours; "llmlingua2" with a token classifier of yours.
         model: What "extract" scores with: None for the embedded extractor, a local folder with an
             extractor (`lingua train extractor`) or a sentence encoder (`lingua train export-encoder`), or
-            any object that satisfies `lingua_core.scorers.Scorer`. For the last four: the folder of a causal
-            language model ("llmlingua2": of a token classifier), its name on the Hugging Face hub, or a pair
-            of a loaded model and its tokenizer.
+            any object that satisfies `lingua_core.scorers.Scorer`. For methods that keep words: None for the
+            embedded language model, the folder of a causal language model ("llmlingua2": of a token
+            classifier), its name on the Hugging Face hub, or a pair of a loaded model and its tokenizer.
         adapter: The folder of a low-rank adapter (`lingua train align --lora`, or peft's) for a causal
             language model that is given by folder or name.
         options: Of the last four methods: `PruningOptions`, or the same as a mapping.

@@ -489,10 +489,9 @@ def test_rates_are_met_from_fifty_tokens_on(method: str, sentences: int) -> None
 # Bad input
 
 
-@pytest.mark.parametrize("method", [*METHODS, "llmlingua2"])
-def test_a_method_without_its_model_says_what_it_needs(method: Any) -> None:
+def test_a_method_without_its_model_says_what_it_needs() -> None:
     with pytest.raises(InputError, match="needs a model: a folder or a name"):
-        PromptCompressor(method)
+        PromptCompressor("llmlingua2")
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def modules_after(code: str) -> set[str]:
         "import lingua_core",
         "import lingua_core.cli",
         "from lingua_core import PromptCompressor\n"
-        "for method in ('extract', 'lexical'):\n"
+        "for method in ('extract', 'lexical', 'llmlingua', 'longllmlingua', 'selective-context'):\n"
         "    PromptCompressor(method).compress(['One thing. Another.'], 'which?', rate=0.5)",
     ],
     ids=["import", "cli", "compress"],

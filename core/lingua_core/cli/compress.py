@@ -53,14 +53,15 @@ def compress(
     ] = None,
     method: Annotated[
         MethodName,
-        typer.Option(help="The embedded model, BM25, or a way to keep words with a model of yours."),
+        typer.Option(help="The embedded model, BM25, or a way to keep words instead of sentences."),
     ] = MethodName.extract,
     model: Annotated[
         str | None,
         typer.Option(
             metavar="DIR",
             help="A model of yours: for extract one from lingua train, for llmlingua2 a token classifier, "
-            "for the other three a causal language model; a folder or a name on the Hugging Face hub.",
+            "for the other three a causal language model; a folder or a name on the Hugging Face hub. "
+            "Default: the embedded one; llmlingua2 has none.",
         ),
     ] = None,
     adapter: Annotated[

@@ -22,7 +22,8 @@ Signal = Literal["surprisal", "extract", "lexical", "embedding"]
 class PruningOptions:
     """How "llmlingua", "longllmlingua", "llmlingua2" and "selective-context" go about it.
 
-    None stands for what the method's paper does.
+    None stands for what the method's paper does; for `ranker` and `signals` of "longllmlingua" with the
+    embedded language model, which is too small to rank documents, for the embedded extractor.
 
     Attributes:
         unit: What is kept or dropped as a whole: words, phrases or sentences.
@@ -44,7 +45,7 @@ class PruningOptions:
         contrast: With a query, value words by how much more likely the question makes them.
         signals: What counts beside the method's own scores, with its weight: sentences valued by
             "surprisal", "extract", "lexical" or "embedding". Both are counted in standard deviations, and the
-            method's own has the weight 1.
+            method's own has the weight 1. An empty mapping for nothing.
         drop_consecutive: Whether a word is left out that would follow on the same word.
         stretch: Tokens of the model that are valued at a time by iterative compression.
         window: Tokens that the model reads at once; None for what it was made for, at most 4096.
@@ -67,7 +68,7 @@ class PruningOptions:
     keep_first_sentences: int = 0
     keep_last_sentences: int = 0
     contrast: bool | None = None
-    signals: Mapping[Signal, float] = field(default_factory=dict[Signal, float], hash=False)
+    signals: Mapping[Signal, float] | None = field(default=None, hash=False)
     drop_consecutive: bool = False
     stretch: int = 200
     window: int | None = None
@@ -88,7 +89,8 @@ class PruningOptions:
                 f"ranker must be {', '.join(map(repr, get_args(Ranker)))}, False, a Scorer or a function, "
                 f"got {self.ranker!r:.80}."
             )
-        object.__setattr__(self, "signals", _checked_signals(self.signals))
+        if self.signals is not None:
+            object.__setattr__(self, "signals", _checked_signals(self.signals))
         for name, least in (
             ("document_slack", 0), ("document_extra", 0), ("document_spread", 0), ("sentence_slack", 1),
             ("keep_first_sentences", 0), ("keep_last_sentences", 0), ("stretch", 1), ("window", 16),

@@ -1,6 +1,6 @@
 """From a method's name, model and options to the stages that a prompt goes through."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -21,6 +21,7 @@ from lingua_core.scorers.ranking import RankingScorer
 from lingua_core.scorers.token_classifier import TokenClassifierScorer
 from lingua_core.segmentation import Segmenter
 from lingua_core.segmentation.words import PhraseSegmenter, WordSegmenter
+from lingua_core.weights import LANGUAGE_MODEL
 
 __all__ = ["Method", "ModelSource", "Plan", "make_plan"]
 
@@ -102,7 +103,8 @@ def make_plan(
     if adapter is not None and (method in _WITHOUT_ADAPTER or not isinstance(model, str | Path)):
         raise InputError(
             f"adapter={str(adapter)!r:.200} goes with a causal language model given by folder or name, got "
-            f"method={method!r} and model={model!r:.80}."
+            f"method={method!r} and model={model!r:.80}. `lingua train restore-causal-lm` makes a folder of "
+            "the embedded one."
         )
     if method in ("extract", "lexical"):
         if options is not None:
@@ -111,13 +113,12 @@ def make_plan(
             raise InputError(f"Method {method!r} cannot use a causal language model; got {model!r:.80}.")
         return Plan(valuer=choose_scorer(method, model, cast("Device", device), threads))
     options = options or PruningOptions()
-    if model is None:
-        raise InputError(
-            f"Method {method!r} needs a model: a folder or a name on the Hugging Face hub, for instance "
-            f"{_EXAMPLES[method]!r}."
-        )
     if method == "llmlingua2":
+        if model is None:
+            raise InputError(_NEEDS_CLASSIFIER)
         return _classifier_plan(model, options, device, threads)
+    if model is None and method == "longllmlingua":
+        options = _helped_by_the_extractor(options)
     if isinstance(model, CausalLM | OnnxCausalLM):
         language_model: LanguageModel = model
     elif isinstance(model, Scorer):
@@ -161,31 +162,43 @@ _STANDARDISED = "Scores with signals added are standard deviations, which no thr
 
 _WITHOUT_ADAPTER = ("extract", "lexical", "llmlingua2")
 
-_EXAMPLES = {
-    "llmlingua": "Qwen/Qwen2.5-0.5B",
-    "longllmlingua": "Qwen/Qwen2.5-0.5B",
-    "selective-context": "openai-community/gpt2",
-    "llmlingua2": "microsoft/llmlingua-2-bert-base-multilingual-cased-meetingbank",
-}
+_NEEDS_CLASSIFIER = (
+    "Method 'llmlingua2' needs a model: a folder or a name on the Hugging Face hub, for instance "
+    "'microsoft/llmlingua-2-bert-base-multilingual-cased-meetingbank'."
+)
+
+_EXTRACTOR_WEIGHT = 2.0
+
+
+def _helped_by_the_extractor(options: PruningOptions) -> PruningOptions:
+    """Options for the embedded language model: of documents and sentences the extractor knows far more."""
+    return replace(
+        options,
+        ranker="extract" if options.ranker is None else options.ranker,
+        signals={"extract": _EXTRACTOR_WEIGHT} if options.signals is None else options.signals,
+    )
 
 
 def _causal(
-    model: str | Path | tuple[Any, Any],
+    model: str | Path | tuple[Any, Any] | None,
     options: PruningOptions,
     adapter: str | Path | None,
     device: str,
     threads: int | None,
 ) -> LanguageModel:
+    exported = LANGUAGE_MODEL if model is None else None
     if isinstance(model, str | Path) and is_exported_language_model(model):
-        if adapter is not None and not (Path(model) / "config.json").is_file():
+        if adapter is None:
+            exported = Path(model)
+        elif not any(Path(model).glob("*.safetensors")):
             raise InputError(
                 f"{str(model)!r} holds an exported model only, whose weights no adapter can be merged into. "
-                "Merge it into the model that was exported with `lingua train merge-adapter`."
+                "Get weights with `lingua train restore-causal-lm`, or merge the adapter into the model that "
+                "was exported with `lingua train merge-adapter`."
             )
-        if adapter is None:
-            return OnnxCausalLM(
-                Path(model), device=cast("Device", device), window=options.window, threads=threads
-            )
+    if exported is not None:
+        return OnnxCausalLM(exported, device=cast("Device", device), window=options.window, threads=threads)
+    assert model is not None  # for the type checker: the embedded one is exported
     return CausalLM(
         model,
         device=device,
@@ -265,10 +278,10 @@ def _sentence_stage(options: PruningOptions, scorer: Scorer) -> SentenceStage | 
 
 
 def _signals(options: PruningOptions, model: LanguageModel | None, threads: int | None) -> Scorer | None:
-    weighted = [(name, weight) for name, weight in options.signals.items() if weight]
+    weighted = [(name, weight) for name, weight in (options.signals or {}).items() if weight]
     if not weighted:
         return None
-    if "surprisal" in options.signals and model is None:
+    if "surprisal" in dict(weighted) and model is None:
         raise InputError("The signal 'surprisal' needs a causal language model; 'llmlingua2' has none.")
     return CombinedScorer(
         [
