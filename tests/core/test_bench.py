@@ -29,6 +29,7 @@ def test_the_speed_report_holds_every_figure_and_its_floor(monkeypatch: pytest.M
         "embedding (bi-encoder)",
         "lexical",
         "stub",
+        "longllmlingua, embedded language model",
         "memory",
     ):
         assert part in names

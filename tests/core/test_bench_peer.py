@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from lingua_core import InputError, LinguaError
 from lingua_core.bench import beside_llmlingua
+from lingua_core.bench import peer as peer_module
 from lingua_core.bench.beside_llmlingua import measure_beside_llmlingua
 from lingua_core.bench.cli import app
 from lingua_core.bench.measuring import Figure
@@ -85,7 +86,8 @@ def test_the_workers_script_answers_and_keeps_what_is_printed_out_of_it(tmp_path
         "        if folder == 'none': raise OSError('no such folder')\n"
         "    def compress_prompt(self, documents, question, rate):\n"
         "        print('working')\n"
-        "        return {'origin_tokens': len(documents), 'compressed_tokens': rate}\n",
+        "        tokens = {'origin_tokens': len(documents), 'compressed_tokens': rate}\n"
+        "        return {**tokens, 'compressed_prompt': 'b'}\n",
         encoding="utf-8",
     )
     for name in ("torch", "llmlingua", "transformers"):
@@ -99,7 +101,7 @@ def test_the_workers_script_answers_and_keeps_what_is_printed_out_of_it(tmp_path
             process.ask(**load, folder="none")
         assert process.ask(**load, folder="some")["transformers"] == "1.0"
         answer = process.ask(do="compress", documents=["a", "b"], question="?", settings={"rate": 0.5})
-    assert answer == {"ok": True, "origin_tokens": 2, "compressed_tokens": 0.5}
+    assert answer == {"ok": True, "origin_tokens": 2, "compressed_tokens": 0.5, "text": "b"}
 
 
 @pytest.fixture
@@ -123,7 +125,7 @@ def started(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     def process(command: list[str], *, environment: Mapping[str, str]) -> PeerProcess:
         return PeerProcess([sys.executable, "-c", code], environment=environment)
 
-    monkeypatch.setattr(beside_llmlingua, "PeerProcess", process)
+    monkeypatch.setattr(peer_module, "PeerProcess", process)
 
 
 def measured(arms: list[str], python: Path | None = None) -> list[Figure]:

@@ -5,7 +5,6 @@
 # pyright: reportUnknownArgumentType=false
 
 import importlib
-import os
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +17,7 @@ import numpy as np
 
 from lingua_core.bench.corpus import documents_of, load_texts
 from lingua_core.bench.measuring import Figure, in_turns, peak_megabytes
-from lingua_core.bench.peer import INSTALL, SCRIPT, PeerProcess
+from lingua_core.bench.peer import INSTALL, LONGLLMLINGUA, PeerProcess, start_llmlingua
 from lingua_core.bench.peer_models import save_causal, save_classifier
 from lingua_core.compression import PromptCompressor
 from lingua_core.errors import InputError, LinguaError
@@ -35,13 +34,6 @@ ARMS = ("longllmlingua", "vocabulary", "llmlingua2", "memory", "batch")
 
 _QUESTION = "What is known about the climate and the population?"
 _SMALL, _LARGE = 32_000, 150_000
-_LONG: dict[str, Any] = {
-    "rank_method": "longllmlingua",
-    "condition_in_question": "after_condition",
-    "reorder_context": "sort",
-    "dynamic_context_compression_ratio": 0.3,
-    "condition_compare": True,
-}
 _BATCH = 16
 
 
@@ -116,11 +108,8 @@ def measure_beside_llmlingua(
 def _started(python: Path | None, threads: int, stack: ExitStack) -> tuple[PeerProcess | None, str]:
     if python is None:
         return None, f"not measured; needs: {INSTALL}"
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(threads)}
-    # Its packages are those of its environment.
-    environment.pop("PYTHONPATH", None)
     try:
-        return stack.enter_context(PeerProcess([str(python), str(SCRIPT)], environment=environment)), ""
+        return stack.enter_context(start_llmlingua(python, threads)), ""
     except LinguaError as error:
         return None, f"not measured; {error}"
 
@@ -143,7 +132,7 @@ def _longllmlingua(setting: _Setting) -> Iterator[Figure]:
         "pass": _one_pass(own, setting, with_head=True),
         "body": _one_pass(own, setting, with_head=False),
     }
-    seconds, note = _beside(folder, setting, actions, _LONG)
+    seconds, note = _beside(folder, setting, actions, LONGLLMLINGUA)
     for dtype in dtypes:
         yield _figure(setting.named(f"longllmlingua, {dtype}"), seconds[dtype], seconds.get("peer"), note)
     floors = {"pass": "one unpadded pass over the same tokens", "body": "the same pass without its head"}
@@ -162,7 +151,7 @@ def _longllmlingua(setting: _Setting) -> Iterator[Figure]:
 def _vocabulary(setting: _Setting) -> Iterator[Figure]:
     folder = save_causal(setting.folder / "large", vocabulary=_LARGE, texts=setting.texts)
     action = _compressing(CausalLM(folder, device=setting.device, dtype="float32"), setting)
-    seconds, note = _beside(folder, setting, {"float32": action}, _LONG)
+    seconds, note = _beside(folder, setting, {"float32": action}, LONGLLMLINGUA)
     yield _figure(
         setting.named(f"longllmlingua, float32, {_LARGE:,} tokens of vocabulary"),
         seconds["float32"], seconds.get("peer"), note,
@@ -201,7 +190,7 @@ def _batch(setting: _Setting) -> Iterator[Figure]:
         "together": lambda: compressor.compress_batch(prompts, queries, rate=setting.rate),
         "one by one": one_by_one,
     }
-    seconds, note = _beside(folder, setting, actions, _LONG)
+    seconds, note = _beside(folder, setting, actions, LONGLLMLINGUA)
     together = statistics.median(seconds["together"])
     name = setting.named(f"longllmlingua, {_BATCH} prompts")
     yield Figure(
@@ -270,7 +259,7 @@ def _beside(
     folder: Path,
     setting: _Setting,
     actions: Mapping[str, Callable[[], object]],
-    settings: dict[str, Any],
+    settings: Mapping[str, Any],
     *,
     classifier: bool = False,
 ) -> tuple[dict[str, list[float]], str]:

@@ -1,6 +1,7 @@
 """A peer in an environment of its own: a process that answers lines of JSON."""
 
 import json
+import os
 import queue
 import subprocess
 import tempfile
@@ -12,7 +13,7 @@ from typing import Any, Self
 
 from lingua_core.errors import LinguaError
 
-__all__ = ["INSTALL", "SCRIPT", "PeerProcess"]
+__all__ = ["INSTALL", "LONGLLMLINGUA", "SCRIPT", "PeerProcess", "start_llmlingua"]
 
 SCRIPT = Path(__file__).with_name("peer_llmlingua.py")
 
@@ -21,6 +22,15 @@ INSTALL = (
     "--peer-python peer/bin/python"
 )
 """How to make the environment: llmlingua 0.2.2 does not run with transformers 5."""
+
+LONGLLMLINGUA: Mapping[str, Any] = {
+    "rank_method": "longllmlingua",
+    "condition_in_question": "after_condition",
+    "reorder_context": "sort",
+    "dynamic_context_compression_ratio": 0.3,
+    "condition_compare": True,
+}
+"""llmlingua's settings for its paper's LongLLMLingua."""
 
 _PATIENCE = 600.0
 
@@ -121,3 +131,16 @@ class PeerProcess:
         self._errors.seek(0)
         said = " ".join(self._errors.read().decode("utf-8", errors="replace").split())
         return said[-300:] or "it said nothing."
+
+
+def start_llmlingua(python: Path, threads: int) -> PeerProcess:
+    """A process with llmlingua, to be entered.
+
+    Args:
+        python: Interpreter of an environment with llmlingua 0.2.2.
+        threads: Of its products.
+    """
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(threads)}
+    # Its packages are those of its environment.
+    environment.pop("PYTHONPATH", None)
+    return PeerProcess([str(python), str(SCRIPT)], environment=environment)

@@ -43,7 +43,11 @@ class Peer:
         result = self.compressor.compress_prompt(
             request["documents"], question=request["question"], **request["settings"]
         )
-        return {"origin_tokens": result["origin_tokens"], "compressed_tokens": result["compressed_tokens"]}
+        return {
+            "origin_tokens": result["origin_tokens"],
+            "compressed_tokens": result["compressed_tokens"],
+            "text": result["compressed_prompt"],
+        }
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from lingua_core.models.hugging_face import without_progress_bars
 from lingua_core.weights import ENCODER
 
-__all__ = ["CLASSIFIER", "save_causal", "save_classifier"]
+__all__ = ["CLASSIFIER", "for_transformers_4", "save_causal", "save_classifier"]
 
 CLASSIFIER = "bert-base-multilingual-cased"
 """llmlingua tells from a folder's name which tokenizer it has before it."""
@@ -58,12 +58,22 @@ def save_causal(folder: Path, *, vocabulary: int, texts: Sequence[str]) -> Path:
     )
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
-    content = json.loads(tokenizer.to_str())
-    # As tokenizers wrote them before 0.20, which transformers 4.42 comes with; later ones read both forms.
-    content["model"]["merges"] = [" ".join(pair) for pair in content["model"]["merges"]]
-    (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    tokenizer.save(str(folder / "tokenizer.json"))
+    for_transformers_4(folder)
     _save_settings(folder, {"unk": "<unk>", "bos": "<s>", "eos": "</s>"})
     return folder
+
+
+def for_transformers_4(folder: Path) -> None:
+    """Write a folder's tokenizer as tokenizers did before 0.20, which transformers 4.42 comes with.
+
+    Later ones read both forms.
+    """
+    file = folder / "tokenizer.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    merges: list[str | list[str]] = content["model"]["merges"]
+    content["model"]["merges"] = [pair if isinstance(pair, str) else " ".join(pair) for pair in merges]
+    file.write_text(json.dumps(content), encoding="utf-8")
 
 
 def save_classifier(folder: Path) -> Path:

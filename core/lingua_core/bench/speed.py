@@ -5,18 +5,24 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+
+import numpy as np
 
 from lingua_core.bench.corpus import documents_of, load_texts
 from lingua_core.bench.llmlingua2 import INSTALL, is_installed, load_llmlingua2
 from lingua_core.bench.measuring import Figure, in_turns, peak_megabytes, process_seconds
 from lingua_core.compression import PromptCompressor
+from lingua_core.models.continuations import Continuation
+from lingua_core.models.onnx_causal_lm import OnnxCausalLM
 from lingua_core.models.onnx_encoder import OnnxEncoder
 from lingua_core.models.onnx_extractor import OnnxExtractor
 from lingua_core.scorers import EmbeddingScorer, FixedScorer
 from lingua_core.tokens import TokenCounter, resolve_token_counter
+from lingua_core.weights import LANGUAGE_MODEL
 
 __all__ = ["QUERY", "measure_speed"]
 
@@ -70,6 +76,7 @@ def measure_speed(
     short_name = f"20 documents of {_about(short, counter)} tokens"
     yield from _throughput(short_name, short, counter, repeats)
     yield from _throughput(_long_name(long, counter), long, counter, repeats)
+    yield from _keeping_words(short_name, short, counter, repeats)
     yield from _beside_llmlingua2(short_name, short, counter, repeats)
     yield from _memory(data, long_tokens)
 
@@ -171,6 +178,31 @@ def _throughput(name: str, documents: Sequence[str], counter: TokenCounter, repe
             unit="tokens/s",
             reference_name="tokenizing once",
             reference=per_second("tokenizer"),
+        )
+
+
+def _keeping_words(
+    name: str, documents: Sequence[str], counter: TokenCounter, repeats: int
+) -> Iterator[Figure]:
+    """The methods that keep words with the embedded language model, against its one pass over the text."""
+    model = OnnxCausalLM(LANGUAGE_MODEL)
+    nothing = np.zeros(0, np.int64)
+    tokens = sum(counter.count(documents))
+    actions: dict[str, Callable[[], object]] = {
+        method: partial(PromptCompressor(method).compress, documents, QUERY, rate=_RATE)
+        for method in ("llmlingua", "longllmlingua", "selective-context")
+    }
+    actions["pass"] = lambda: model.surprisals(
+        [Continuation(nothing, row.ids) for row in model.tokenize(documents)]
+    )
+    seconds = in_turns(actions, repeats=repeats)
+    for method in list(actions)[:-1]:
+        yield Figure(
+            name=f"{method}, embedded language model, {name}",
+            value=tokens / statistics.median(seconds[method]),
+            unit="tokens/s",
+            reference_name="one pass of the model",
+            reference=tokens / statistics.median(seconds["pass"]),
         )
 
 

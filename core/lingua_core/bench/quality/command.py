@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lingua_core.bench.peer import INSTALL
 from lingua_core.cli.ending import clean_endings, write_stdout
 from lingua_core.errors import InputError
 
@@ -84,13 +85,26 @@ def quality(
     methods: Annotated[
         str,
         typer.Option(
-            help="Comma-separated: random, lexical, sentence-embedding, embedding, extract, "
-            "llamaindex-optimizer, langchain-filter."
+            help="Comma-separated: random, lexical, sentence-embedding, embedding, extract, llmlingua, "
+            "longllmlingua, selective-context, llamaindex-optimizer, langchain-filter; with --peer-python "
+            "llmlingua-0.2.2, longllmlingua-0.2.2."
         ),
     ] = "random,lexical,extract",
     model: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="A model of yours for the method extract (see lingua train)."),
+    ] = None,
+    language_model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="One of yours for the methods that keep words (see lingua train causal-lm)."
+        ),
+    ] = None,
+    peer_python: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Python of an environment with llmlingua 0.2.2, which gets the same weights."
+        ),
     ] = None,
     token_counter: Annotated[str | None, typer.Option(help="As in lingua compress.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
@@ -98,13 +112,11 @@ def quality(
     """How much of what a reader needs survives compression."""
     with clean_endings():
         from lingua_core.bench.quality.contexts import with_listed_negatives, with_neighbours
-        from lingua_core.bench.quality.methods import METHODS, make_method
         from lingua_core.bench.quality.perturbations import perturbed
         from lingua_core.bench.quality.questions import load_questions
 
         wanted = [name.strip() for name in methods.split(",")]
-        if unknown := [name for name in wanted if name not in METHODS]:
-            raise InputError(f"Unknown methods {unknown}; expected some of {', '.join(METHODS)}.")
+        _check_methods(wanted, peer_python)
         sizes, cutoffs = _ratios(ratios), _numbers("--thresholds", thresholds) if thresholds else []
         if (passages is None) != (negatives is None):
             raise InputError("Give both --passages and --negatives, or neither.")
@@ -128,12 +140,49 @@ def quality(
         if perturb is not None:
             sample = perturbed(sample, perturb, seed=seed)
         # Made before they run, so that a method that cannot be had is known before the others have run.
-        made = {name: make_method(name, token_counter, model=model) for name in wanted}
-        rows = _measured(sample, measure, made, sizes, cutoffs)
+        with ExitStack() as stack:
+            made = _made(wanted, token_counter, model, language_model, peer_python, stack)
+            rows = _measured(sample, measure, made, sizes, cutoffs)
         if as_json:
             _write(rows, data, measure, len(sample))
         else:
             _show(rows, measure, f"{data.name}, {len(sample)} questions")
+
+
+def _check_methods(wanted: Sequence[str], peer_python: Path | None) -> None:
+    from lingua_core.bench.quality.beside_llmlingua import PEERS
+    from lingua_core.bench.quality.methods import METHODS
+
+    if unknown := [name for name in wanted if name not in (*METHODS, *PEERS)]:
+        raise InputError(f"Unknown methods {unknown}; expected some of {', '.join((*METHODS, *PEERS))}.")
+    if peer_python is None and (peers := [name for name in wanted if name in PEERS]):
+        raise InputError(f"{peers} needs another environment: {INSTALL}")
+
+
+def _made(
+    wanted: Sequence[str],
+    token_counter: str | None,
+    model: Path | None,
+    language_model: Path | None,
+    peer_python: Path | None,
+    stack: ExitStack,
+) -> "dict[str, Method]":
+    from lingua_core.bench.quality.beside_llmlingua import PEERS, LLMLinguaPeer, PeerMethod
+    from lingua_core.bench.quality.methods import make_method
+    from lingua_core.tokens import resolve_token_counter
+
+    counter = resolve_token_counter(token_counter)
+    made: dict[str, Method] = {}
+    peer: LLMLinguaPeer | None = None
+    for name in wanted:
+        if name not in PEERS:
+            made[name] = make_method(name, counter, model=model, language_model=language_model)
+            continue
+        assert peer_python is not None  # for the type checker: the methods were checked
+        if peer is None:
+            peer = stack.enter_context(LLMLinguaPeer(peer_python, counter, model=language_model))
+        made[name] = PeerMethod(peer, PEERS[name])
+    return made
 
 
 def _measured(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from lingua_core.bench.quality.frameworks import LangChainFilter, LlamaIndexOptimizer
 from lingua_core.bench.quality.questions import Question
@@ -23,7 +23,16 @@ from lingua_core.scorers import (
 from lingua_core.scorers.choice import choose_scorer
 from lingua_core.tokens import TokenCounter, resolve_token_counter
 
-__all__ = ["METHODS", "SCORERS", "Kept", "Method", "ScorerMethod", "kept_of", "make_method"]
+__all__ = [
+    "METHODS",
+    "SCORERS",
+    "CompressorMethod",
+    "Kept",
+    "Method",
+    "ScorerMethod",
+    "kept_of",
+    "make_method",
+]
 
 
 class Kept(NamedTuple):
@@ -53,12 +62,12 @@ class Method(Protocol):
         ...
 
 
-class ScorerMethod:
-    """A scorer in Lingua's pipeline, so that only the scores differ."""
+class CompressorMethod:
+    """A compressor of Lingua's."""
 
-    def __init__(self, scorer: Scorer, counter: TokenCounter) -> None:
-        self.compressor = PromptCompressor(model=_Remembering(scorer), token_counter=counter)
-        self.counter = self.compressor.token_counter
+    def __init__(self, compressor: PromptCompressor) -> None:
+        self.compressor = compressor
+        self.counter = compressor.token_counter
 
     def kept(self, question: Question, target: int) -> Kept:
         """What is kept in at most `target` tokens: nothing, if no piece that may not be cut fits."""
@@ -66,6 +75,13 @@ class ScorerMethod:
             return kept_of(self.compressor.compress(question.documents, question.text, target_tokens=target))
         except ProtectedOverBudgetError:
             return Kept("", 0, {})
+
+
+class ScorerMethod(CompressorMethod):
+    """A scorer in Lingua's pipeline, so that only the scores differ."""
+
+    def __init__(self, scorer: Scorer, counter: TokenCounter) -> None:
+        super().__init__(PromptCompressor(model=_Remembering(scorer), token_counter=counter))
 
 
 def kept_of(result: CompressionResult) -> Kept:
@@ -126,17 +142,26 @@ _FRAMEWORKS: Mapping[str, Callable[[TokenCounter], _Framework]] = {
     "langchain-filter": LangChainFilter,
 }
 
-METHODS = (*SCORERS, *_FRAMEWORKS)
+_PRUNING: Final = ("llmlingua", "longllmlingua", "selective-context")
+
+METHODS = (*SCORERS, *_PRUNING, *_FRAMEWORKS)
 """Names of all methods."""
 
 
-def make_method(name: str, counter: str | TokenCounter | None = None, *, model: Path | None = None) -> Method:
+def make_method(
+    name: str,
+    counter: str | TokenCounter | None = None,
+    *,
+    model: Path | None = None,
+    language_model: Path | None = None,
+) -> Method:
     """A method by its name.
 
     Args:
         name: One of `METHODS`.
         counter: As for `PromptCompressor`.
         model: Folder of the model behind "extract"; None for the embedded one.
+        language_model: Folder of the model behind the methods that keep words; None for the embedded one.
 
     Raises:
         InputError: If there is no model in the folder.
@@ -145,4 +170,6 @@ def make_method(name: str, counter: str | TokenCounter | None = None, *, model: 
     resolved = resolve_token_counter(counter)
     if name in SCORERS:
         return ScorerMethod(SCORERS[name](model), resolved)
+    if name in _PRUNING:
+        return CompressorMethod(PromptCompressor(name, model=language_model, token_counter=resolved))
     return _FrameworkMethod(_FRAMEWORKS[name], resolved)
