@@ -14,6 +14,7 @@ from language_models import TEXT, language_model
 from lingua_core import BudgetError, Document, InputError, PromptCompressor, ScorerError
 from lingua_core.models.causal_lm import CausalLM
 from lingua_core.models.continuations import Continuation
+from lingua_core.models.hugging_face import TokenizedText
 from lingua_core.pruning.iterative import IterativePruner
 from lingua_core.pruning.options import PruningOptions, as_options
 from lingua_core.scorers import CombinedScorer, FixedScorer, Passage, PassageScores, ScoringTask
@@ -484,6 +485,47 @@ def test_rates_are_met_from_fifty_tokens_on(method: str, sentences: int) -> None
     for rate in (0.1, 0.33, 0.9):
         result = compressor(method).compress(documents, QUESTION, rate=rate)
         assert abs(result.rate - rate) <= 0.02, (rate, result.origin_tokens)
+
+
+class DigitByDigit:
+    """A model in which every character is a token, each as surprising as it was told."""
+
+    window = 512
+    start = np.array([0], np.int64)
+    has_cuttable_cache = False
+
+    def __init__(self, nats: dict[str, float]) -> None:
+        self.nats = nats
+
+    def tokenize(self, texts: Any) -> list[TokenizedText]:
+        return [
+            TokenizedText(
+                np.array([ord(c) for c in text], np.int64), np.arange(len(text)), np.arange(len(text)) + 1
+            )
+            for text in texts
+        ]
+
+    def surprisals(self, continuations: Any, **_: Any) -> list[Any]:
+        return [np.array([self.nats.get(chr(i), 1.0) for i in c.ids], np.float32) for c in continuations]
+
+
+@pytest.mark.parametrize(
+    ("text", "plain", "whole"),
+    [
+        ("ab 1871 cd", [2, 9 / 5, 5 / 3], [2, 9, 5 / 3]),  # the number's space and digits are one token
+        ("ab 3, cd", [2, 4 / 3, 5 / 3], [2, 4 / 2, 5 / 3]),  # the comma is one of its own
+        ("x1 42", [2, 5 / 3], [2, 5]),  # so is a letter
+    ],
+)
+def test_digits_count_as_one_token_of_their_joint_surprisal(
+    text: str, plain: list[float], whole: list[float]
+) -> None:
+    nats = DigitByDigit({**dict.fromkeys("0123456789abcdx", 2.0)})
+    for is_whole, expected in ((False, plain), (True, whole)):
+        pruner = IterativePruner(nats, whole_numbers=is_whole)  # type: ignore[arg-type]
+        (scores,) = pruner.prune(words(None, text), [0.5])
+        # Scores are distances from a verdict; the first word's value is 2.
+        assert (scores.keep - scores.keep[0] + 2).tolist() == pytest.approx(expected, abs=1e-5)
 
 
 # Bad input

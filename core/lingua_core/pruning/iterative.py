@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lingua_core.errors import InputError
 from lingua_core.models.causal_context import CausalContext
 from lingua_core.models.continuations import Continuation
+from lingua_core.models.hugging_face import TokenizedText
 from lingua_core.models.language_model import LanguageModel
 from lingua_core.models.readings import Readings
 from lingua_core.scorers.base import PassageScores, ScoringTask
@@ -34,12 +35,15 @@ class _Stream:
             passages. Shape (tokens,).
         share: The fraction to be kept where each stands. Shape (tokens,).
         passage: The passage of each token; -1 for what stands between them. Shape (tokens,).
+        weight: What each token counts in its segment's mean: 1, or 0 if it goes with the next one of its
+            number. Shape (tokens,).
     """
 
     ids: Ids
     unit: Ids
     share: Floats
     passage: Ids
+    weight: Floats
 
 
 class IterativePruner:
@@ -59,6 +63,8 @@ class IterativePruner:
         restriction: What follows the question.
         between: What the reader will see between passages; read, and not valued.
         cached: Whether to keep keys and values of what was kept; None for wherever the model allows it.
+        whole_numbers: Whether digits that are tokens of their own count as one token of their joint
+            surprisal. Else "1871" is worth as much as one of its digits, and numbers go before words do.
 
     Raises:
         InputError: If `stretch` is no positive number.
@@ -77,6 +83,7 @@ class IterativePruner:
         restriction: str = RESTRICTION,
         between: str = "\n\n",
         cached: bool | None = None,
+        whole_numbers: bool = False,
     ) -> None:
         if stretch < 1:
             raise InputError(f"stretch must be at least 1 token, got {stretch!r}.")
@@ -86,6 +93,7 @@ class IterativePruner:
         self._restriction = restriction
         self._between = between
         self._cached = cached
+        self._whole_numbers = whole_numbers
 
     @property
     def contrast(self) -> bool:
@@ -134,7 +142,7 @@ class IterativePruner:
                 context.keep(ids)
                 continue
             wanted += float(stream.share[at:end][inside].sum())
-            own, means, sizes = _means(unit[inside], values[inside])
+            own, means, sizes = _means(unit[inside], values[inside], stream.weight[at:end][inside])
             if added is not None:
                 means += added[own] * np.float32(means.std())
             verdict, keep = _verdict(means, sizes, wanted - kept)
@@ -147,6 +155,7 @@ class IterativePruner:
         rows = passage_tokens(self._model, task.passages)
         (between,) = self._model.tokenize([self._between])
         ids, units, passages = ([np.zeros(0, np.int64)] for _ in range(3))
+        weights = [np.zeros(0, np.float32)]
         first = 0
         for p, (passage, tokens) in enumerate(zip(task.passages, rows, strict=True)):
             ends = np.fromiter((s.end for s in passage.segments), np.int64, len(passage.segments))
@@ -154,16 +163,33 @@ class IterativePruner:
                 ids.append(between.ids)
                 units.append(np.full(len(between.ids), -1))
                 passages.append(np.full(len(between.ids), -1))
+                weights.append(np.ones(len(between.ids), np.float32))
             ids.append(tokens.ids)
             units.append(first + np.searchsorted(ends, tokens.starts, side="right"))
             passages.append(np.full(len(tokens.ids), p))
+            weights.append(self._weights(passage.text, tokens, units[-1]))
             first += len(passage.segments)
         passage_of = np.concatenate(passages)
         # What stands between two passages goes with the one behind it.
         share_of = np.asarray([*shares, 0.0], np.float32)[_next_known(passage_of, len(shares))]
         return _Stream(
-            ids=np.concatenate(ids), unit=np.concatenate(units), share=share_of, passage=passage_of
+            ids=np.concatenate(ids),
+            unit=np.concatenate(units),
+            share=share_of,
+            passage=passage_of,
+            weight=np.concatenate(weights),
         )
+
+    def _weights(self, text: str, tokens: TokenizedText, unit: Ids) -> Floats:
+        """0 for digits, and for white space before them, that are followed by a digit of the same segment."""
+        weights = np.ones(len(unit), np.float32)
+        if self._whole_numbers and len(unit) > 1:
+            pieces = [text[a:b].strip() for a, b in zip(tokens.starts, tokens.ends, strict=True)]
+            digit = np.array([piece.isdigit() for piece in pieces])
+            blank = np.array([not piece for piece in pieces])
+            goes_on = digit[1:] & (unit[1:] == unit[:-1])
+            weights[:-1][goes_on & (digit | blank)[:-1]] = 0
+        return weights
 
     def _alone(self, stream: _Stream, readings: Readings | None) -> Floats:
         """Surprisals without the question, each passage by itself."""
@@ -216,8 +242,10 @@ def _next_known(passage: Ids, otherwise: int) -> Ids:
     return found
 
 
-def _means(unit: Ids, values: Floats) -> tuple[Ids, Floats, Ids]:
+def _means(unit: Ids, values: Floats, weights: Floats) -> tuple[Ids, Floats, Ids]:
     """The units in a stretch, their mean values, and how many tokens each has there.
+
+    What weighs nothing adds to the sum, not to the number that it is divided by.
 
     A token without a value, the very first one, gets the mean of the others.
     """
@@ -225,7 +253,8 @@ def _means(unit: Ids, values: Floats) -> tuple[Ids, Floats, Ids]:
     values = np.where(np.isnan(values), known.mean() if len(known) else np.float32(0), values)
     own, index = np.unique(unit, return_inverse=True)
     sizes = np.bincount(index)
-    return own, (np.bincount(index, weights=values) / sizes).astype(np.float32), sizes
+    counted = np.maximum(np.bincount(index, weights=weights), 1)
+    return own, (np.bincount(index, weights=values) / counted).astype(np.float32), sizes
 
 
 def _verdict(means: Floats, sizes: Ids, wanted: float) -> tuple[np.float32, NDArray[np.bool_]]:

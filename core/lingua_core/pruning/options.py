@@ -47,6 +47,8 @@ class PruningOptions:
             "surprisal", "extract", "lexical" or "embedding". Both are counted in standard deviations, and the
             method's own has the weight 1. An empty mapping for nothing.
         drop_consecutive: Whether a word is left out that would follow on the same word.
+        whole_numbers: Whether the digits of a number count as one token of their joint surprisal in iterative
+            compression, where the model has a token for each; None: with models that run without torch.
         stretch: Tokens of the model that are valued at a time by iterative compression.
         window: Tokens that the model reads at once; None for what it was made for, at most 4096.
         batch_tokens: Tokens of a batch.
@@ -70,6 +72,7 @@ class PruningOptions:
     contrast: bool | None = None
     signals: Mapping[Signal, float] | None = field(default=None, hash=False)
     drop_consecutive: bool = False
+    whole_numbers: bool | None = None
     stretch: int = 200
     window: int | None = None
     batch_tokens: int = 4096

@@ -18,8 +18,13 @@ __all__ = ["numbers"]
 
 def numbers(
     model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A causal language model: a folder, or a name on the hub.")
-    ],
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="A causal language model: a folder, or a name on the hub. Default: the embedded one.",
+            show_default=False,
+        ),
+    ] = None,
     adapter: Annotated[str | None, typer.Option(metavar="DIR", help="An adapter for it.")] = None,
     texts: Annotated[
         Path | None,
