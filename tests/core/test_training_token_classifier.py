@@ -320,11 +320,11 @@ def test_a_full_disk_is_one_message_and_the_checkpoint_before_stays(
 
     def fill(progress: Progress) -> None:
         if progress.step == 4:
-            (folder / "training" / "checkpoint.unfinished").symlink_to("/dev/full")
+            (folder / "training" / "checkpoint.pt.unfinished").symlink_to("/dev/full")
 
-    with pytest.raises(OSError, match=r"No space left on device: .*checkpoint\.unfinished"):
+    with pytest.raises(OSError, match=r"No space left on device: .*checkpoint\.pt"):
         trained(folder, encoder, report=fill)
-    (folder / "training" / "checkpoint.unfinished").unlink()
+    assert not list((folder / "training").glob("*.unfinished"))
     trained(folder, encoder)
     assert weights(folder) == weights(whole)
 
