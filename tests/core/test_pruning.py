@@ -547,6 +547,7 @@ def test_a_method_without_its_model_says_what_it_needs() -> None:
         ({"sentence_slack": 0.5}, "sentence_slack must be a number of at least 1"),
         ({"document_slack": float("nan")}, "document_slack must be"),
         ({"document_extra": True}, "document_extra must be"),
+        ({"whole_numbers": 1}, "whole_numbers must be True or False"),
         ({"signals": {"magic": 1}}, "The name of a signal must be one of"),
         ({"signals": {"lexical": "much"}}, "weight of the signal 'lexical' must be a finite"),
         ({"signals": ["lexical"]}, "signals must be a mapping"),

@@ -213,6 +213,7 @@ class PromptCompressor:
                 keep_first_sentences=keep_first_sentence,
                 keep_last_sentences=keep_last_sentence,
                 contrast=condition_compare,
+                whole_numbers=False,
                 stretch=iterative_size,
             ),
         )
@@ -481,7 +482,7 @@ class PromptCompressor:
     def _plain(self) -> compression.PromptCompressor:
         if self.use_llmlingua2:
             return self._compressor("llmlingua2", self._classifier("mean"), PruningOptions(ranker=False))
-        return self._compressor("llmlingua", self._causal, PruningOptions(ranker=False))
+        return self._compressor("llmlingua", self._causal, PruningOptions(ranker=False, whole_numbers=False))
 
     def _compressor(
         self,

@@ -64,7 +64,8 @@ class IterativePruner:
         between: What the reader will see between passages; read, and not valued.
         cached: Whether to keep keys and values of what was kept; None for wherever the model allows it.
         whole_numbers: Whether digits that are tokens of their own count as one token of their joint
-            surprisal. Else "1871" is worth as much as one of its digits, and numbers go before words do.
+            surprisal. Else "1871" is worth as much as one of its digits, and numbers go before words do. What
+            the papers do is False.
 
     Raises:
         InputError: If `stretch` is no positive number.
@@ -185,7 +186,7 @@ class IterativePruner:
         weights = np.ones(len(unit), np.float32)
         if self._whole_numbers and len(unit) > 1:
             pieces = [text[a:b].strip() for a, b in zip(tokens.starts, tokens.ends, strict=True)]
-            digit = np.array([piece.isdigit() for piece in pieces])
+            digit = np.array([len(piece) == 1 and piece.isdigit() for piece in pieces])
             blank = np.array([not piece for piece in pieces])
             goes_on = digit[1:] & (unit[1:] == unit[:-1])
             weights[:-1][goes_on & (digit | blank)[:-1]] = 0

@@ -48,7 +48,7 @@ class PruningOptions:
             method's own has the weight 1. An empty mapping for nothing.
         drop_consecutive: Whether a word is left out that would follow on the same word.
         whole_numbers: Whether the digits of a number count as one token of their joint surprisal in iterative
-            compression, where the model has a token for each; None: with models that run without torch.
+            compression, where the model has a token for each. Papers count each by itself, and lose numbers.
         stretch: Tokens of the model that are valued at a time by iterative compression.
         window: Tokens that the model reads at once; None for what it was made for, at most 4096.
         batch_tokens: Tokens of a batch.
@@ -72,7 +72,7 @@ class PruningOptions:
     contrast: bool | None = None
     signals: Mapping[Signal, float] | None = field(default=None, hash=False)
     drop_consecutive: bool = False
-    whole_numbers: bool | None = None
+    whole_numbers: bool = True
     stretch: int = 200
     window: int | None = None
     batch_tokens: int = 4096
@@ -94,6 +94,8 @@ class PruningOptions:
             )
         if self.signals is not None:
             object.__setattr__(self, "signals", _checked_signals(self.signals))
+        if not isinstance(self.whole_numbers, bool):  # pyright: ignore[reportUnnecessaryIsInstance]  # untyped callers
+            raise InputError(f"whole_numbers must be True or False, got {self.whole_numbers!r:.80}.")
         for name, least in (
             ("document_slack", 0), ("document_extra", 0), ("document_spread", 0), ("sentence_slack", 1),
             ("keep_first_sentences", 0), ("keep_last_sentences", 0), ("stretch", 1), ("window", 16),

@@ -140,11 +140,7 @@ def make_plan(
         language_model,
         stretch=options.stretch,
         contrast=options.contrast if options.contrast is not None else is_long,
-        whole_numbers=(
-            isinstance(language_model, OnnxCausalLM)
-            if options.whole_numbers is None
-            else options.whole_numbers
-        ),
+        whole_numbers=options.whole_numbers,
     )
     condition: Condition = options.condition or ("after" if is_long else "none")
     spread = options.document_spread
