@@ -58,6 +58,11 @@ def test_the_core_loads_no_framework(code: str) -> None:
     assert not modules_after(code) & set(HEAVY)
 
 
+def test_importing_the_core_loads_nothing_that_finds_topics_of_what_was_removed() -> None:
+    code = "import sys, lingua_core; assert 'lingua_core.removed.phrases' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_importing_the_core_loads_no_model_runtime() -> None:
     assert not modules_after("import lingua_core") & {"onnxruntime", "bm25s", "rich", "typer"}
 

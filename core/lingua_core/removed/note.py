@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import index as as_index
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from lingua_core.errors import InputError
 from lingua_core.removed.parts import RemovedPart
-from lingua_core.removed.topics import Topic
 from lingua_core.tokens import TokenCounter
+
+if TYPE_CHECKING:
+    from lingua_core.removed.topics import Topic
 
 __all__ = ["HINT", "RemovalNoteOptions", "as_note_options", "written_note"]
 
@@ -83,7 +85,7 @@ def as_note_options(given: "bool | RemovalNoteOptions | Mapping[str, Any]") -> R
 
 def written_note(
     parts: Sequence[RemovedPart],
-    about: Sequence[Topic],
+    about: "Sequence[Topic]",
     *,
     limit: int,
     counter: TokenCounter,
@@ -115,7 +117,7 @@ def written_note(
 
 def _draft(
     parts: Sequence[RemovedPart],
-    about: Sequence[Topic],
+    about: "Sequence[Topic]",
     chosen: Sequence[int],
     phrases: int,
     hint: str | None,

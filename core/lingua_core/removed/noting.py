@@ -16,7 +16,6 @@ from lingua_core.fitting import Fitted
 from lingua_core.removed.note import HINT, RemovalNoteOptions, written_note
 from lingua_core.removed.parts import OriginalDocument, RemovedPart, removed_parts
 from lingua_core.removed.store import RemovedStore
-from lingua_core.removed.topics import topics
 from lingua_core.results import CompressedDocument, Note, joined
 from lingua_core.tokens import TokenCounter, adds_up
 
@@ -146,6 +145,9 @@ class Noting:
         return None
 
     def _written(self, found: Selected, parts: Sequence[RemovedPart], limit: int) -> Selected:
+        # Whoever wants no notes need not load what finds topics.
+        from lingua_core.removed.topics import topics
+
         assert self.options is not None
         hint = None if self.store is None else (HINT if self.options.hint is None else self.options.hint)
         kept = {document.index: document.text for document in found.documents if document.spans}
