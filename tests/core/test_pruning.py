@@ -15,11 +15,13 @@ from lingua_core import BudgetError, Document, InputError, PromptCompressor, Sco
 from lingua_core.models.causal_lm import CausalLM
 from lingua_core.models.continuations import Continuation
 from lingua_core.models.hugging_face import TokenizedText
+from lingua_core.pruning import plan
 from lingua_core.pruning.iterative import IterativePruner
 from lingua_core.pruning.options import PruningOptions, as_options
 from lingua_core.scorers import CombinedScorer, FixedScorer, Passage, PassageScores, ScoringTask
 from lingua_core.scorers.base import pool
 from lingua_core.scorers.causal import RESTRICTION, PerplexityRanker, SurprisalScorer
+from lingua_core.scorers.choice import choose_scorer
 from lingua_core.segmentation import Segment
 from lingua_core.segmentation.words import PhraseSegmenter, WordSegmenter
 
@@ -526,6 +528,19 @@ def test_digits_count_as_one_token_of_their_joint_surprisal(
         (scores,) = pruner.prune(words(None, text), [0.5])
         # Scores are distances from a verdict; the first word's value is 2.
         assert (scores.keep - scores.keep[0] + 2).tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def test_stages_that_ask_for_one_scorer_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def counting(method: Any, *arguments: Any) -> Any:
+        made.append(method)
+        return choose_scorer(method, *arguments)
+
+    monkeypatch.setattr(plan, "choose_scorer", counting)
+    helped = compressor("longllmlingua", ranker="extract", signals={"extract": 1.0, "lexical": 1.0})
+    assert abs(helped.compress(DOCUMENTS, QUESTION, rate=0.5).rate - 0.5) <= 0.03
+    assert sorted(made) == ["extract", "lexical"]
 
 
 # Bad input

@@ -1,6 +1,8 @@
 """From a method's name, model and options to the stages that a prompt goes through."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
@@ -27,6 +29,9 @@ __all__ = ["Method", "ModelSource", "Plan", "make_plan"]
 
 Method = Literal["extract", "lexical", "llmlingua", "longllmlingua", "llmlingua2", "selective-context"]
 ModelSource = str | Path | Scorer | CausalLM | OnnxCausalLM | tuple[Any, Any]
+
+_Shipped = Callable[[str], Scorer]
+"""Scorers that come with the package, by name."""
 
 _UNITS: dict[Unit, Segmenter | None] = {
     "word": WordSegmenter(),
@@ -113,10 +118,12 @@ def make_plan(
             raise InputError(f"Method {method!r} cannot use a causal language model; got {model!r:.80}.")
         return Plan(valuer=choose_scorer(method, model, cast("Device", device), threads))
     options = options or PruningOptions()
+    # Stages that ask for the same scorer share one, and so its model.
+    shipped: _Shipped = cache(partial(_named, threads=threads))
     if method == "llmlingua2":
         if model is None:
             raise InputError(_NEEDS_CLASSIFIER)
-        return _classifier_plan(model, options, device, threads)
+        return _classifier_plan(model, options, shipped, device)
     if model is None and method == "longllmlingua":
         options = _helped_by_the_extractor(options)
     if isinstance(model, CausalLM | OnnxCausalLM):
@@ -128,10 +135,10 @@ def make_plan(
     if method == "selective-context":
         return Plan(
             valuer=SurprisalScorer(language_model),
-            documents=_document_stage(options, None, language_model, "none", device, threads),
+            documents=_document_stage(options, None, language_model, "none", shipped),
             sentences=_sentence_stage(options, SurprisalScorer(language_model)),
             segmenter=_UNITS[options.unit or "phrase"],
-            signals=_signals(options, language_model, threads),
+            signals=_signals(options, language_model, shipped),
             drop_consecutive=options.drop_consecutive,
             threshold_problem=_STANDARDISED if options.signals else None,
         )
@@ -146,11 +153,11 @@ def make_plan(
     spread = options.document_spread
     return Plan(
         valuer=pruner,
-        documents=_document_stage(options, "perplexity", language_model, condition, device, threads),
+        documents=_document_stage(options, "perplexity", language_model, condition, shipped),
         sentences=_sentence_stage(options, SurprisalScorer(language_model)),
         segmenter=_UNITS[options.unit or "word"],
         spread=spread if spread is not None else (0.3 if is_long else 0.0),
-        signals=_signals(options, language_model, threads),
+        signals=_signals(options, language_model, shipped),
         drop_consecutive=options.drop_consecutive,
         threshold_problem=(
             f"Method {method!r} decides how much to keep of each stretch of text and has no scores for a "
@@ -211,7 +218,7 @@ def _causal(
     )
 
 
-def _classifier_plan(model: ModelSource, options: PruningOptions, device: str, threads: int | None) -> Plan:
+def _classifier_plan(model: ModelSource, options: PruningOptions, shipped: _Shipped, device: str) -> Plan:
     if isinstance(model, CausalLM | OnnxCausalLM):
         raise InputError("Method 'llmlingua2' needs a token classifier, got a causal language model.")
     scorer: Scorer
@@ -229,10 +236,10 @@ def _classifier_plan(model: ModelSource, options: PruningOptions, device: str, t
         raise InputError("ranker='perplexity' needs a causal language model; 'llmlingua2' has none.")
     return Plan(
         valuer=scorer,
-        documents=_document_stage(options, None, None, "none", device, threads),
+        documents=_document_stage(options, None, None, "none", shipped),
         sentences=_sentence_stage(options, scorer),
         segmenter=_UNITS[options.unit or "word"],
-        signals=_signals(options, None, threads),
+        signals=_signals(options, None, shipped),
         drop_consecutive=options.drop_consecutive,
         threshold_problem=_STANDARDISED if options.signals else None,
     )
@@ -243,8 +250,7 @@ def _document_stage(
     default: Literal["perplexity"] | None,
     model: LanguageModel | None,
     condition: Condition,
-    device: str,
-    threads: int | None,
+    shipped: _Shipped,
 ) -> DocumentStage | None:
     chosen = options.ranker if options.ranker is not None else default
     if chosen is None or chosen is False:
@@ -254,7 +260,7 @@ def _document_stage(
             raise InputError("ranker='perplexity' needs a causal language model.")
         ranker: Scorer = PerplexityRanker(model, condition=options.condition or condition)
     elif isinstance(chosen, str):
-        ranker = _named(chosen, threads)
+        ranker = shipped(chosen)
     elif isinstance(chosen, Scorer):
         ranker = chosen
     else:
@@ -278,7 +284,7 @@ def _sentence_stage(options: PruningOptions, scorer: Scorer) -> SentenceStage | 
     )
 
 
-def _signals(options: PruningOptions, model: LanguageModel | None, threads: int | None) -> Scorer | None:
+def _signals(options: PruningOptions, model: LanguageModel | None, shipped: _Shipped) -> Scorer | None:
     weighted = [(name, weight) for name, weight in (options.signals or {}).items() if weight]
     if not weighted:
         return None
@@ -287,9 +293,7 @@ def _signals(options: PruningOptions, model: LanguageModel | None, threads: int 
     return CombinedScorer(
         [
             (
-                SurprisalScorer(model)
-                if name == "surprisal" and model is not None
-                else _named(name, threads),
+                SurprisalScorer(model) if name == "surprisal" and model is not None else shipped(name),
                 weight,
             )
             for name, weight in weighted
@@ -297,7 +301,7 @@ def _signals(options: PruningOptions, model: LanguageModel | None, threads: int 
     )
 
 
-def _named(name: str, threads: int | None) -> Scorer:
+def _named(name: str, *, threads: int | None) -> Scorer:
     """A scorer that comes with the package."""
     if name == "embedding":
         return EmbeddingScorer(threads=threads)
