@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lingua_core.cli.ending import say, write_stdout
 from lingua_core.cli.showing import waiting, warn
-from lingua_core.errors import MissingDependencyError
+from lingua_core.cli.training_run import SmoothedLoss, check_training_packages
 from lingua_core.training.alignment.options import AlignmentOptions
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["align_with_progress", "measured_table", "merge_and_show"]
 
+_PURPOSE = "Aligning a language model"
 _SMOOTHING = 0.9
 
 
@@ -39,7 +40,7 @@ def align_with_progress(
     Raises:
         MissingDependencyError: If a package of the extra "train" is missing.
     """
-    _check_packages("peft" if options.lora is not None else "onnx")
+    check_training_packages(_PURPOSE, "torch", "transformers", "peft" if options.lora is not None else "onnx")
     from rich.console import Console
     from rich.progress import Progress as Bar
 
@@ -49,16 +50,15 @@ def align_with_progress(
     targets = _read(answers, weights)
     with Bar(console=Console(stderr=True)) as bar:
         task = bar.add_task("reading the model and the answers", total=None)
-        average: float | None = None
+        average = SmoothedLoss(_SMOOTHING)
         held_out = 0.0
 
         def report(progress: Progress) -> None:
-            nonlocal average, held_out
+            nonlocal held_out
             if progress.loss is not None:
-                earlier = progress.loss if average is None else average
-                average = _SMOOTHING * earlier + (1 - _SMOOTHING) * progress.loss
+                average.add(progress.loss)
             held_out = progress.held_out if progress.held_out is not None else held_out
-            loss = "" if average is None else f", loss {average:.3f}"
+            loss = "" if average.value is None else f", loss {average.value:.3f}"
             shown = f"aligning{loss}, held out {held_out:.3f} bits per byte"
             bar.update(task, total=progress.steps, completed=progress.step, description=shown)
 
@@ -82,7 +82,7 @@ def merge_and_show(model: str, adapter: Path, out: Path) -> None:
     Raises:
         MissingDependencyError: If torch or transformers is not installed.
     """
-    _check_packages()
+    check_training_packages(_PURPOSE, "torch", "transformers")
     from lingua_core.training.alignment.saving import merge_into_folder
 
     with waiting(f"Merging {adapter}", quiet=False):
@@ -104,7 +104,7 @@ def measured_table(model: str, answers: Sequence[Path], adapter: Path | None, de
     Raises:
         MissingDependencyError: If torch or transformers is not installed.
     """
-    _check_packages()
+    check_training_packages(_PURPOSE, "torch", "transformers")
     from lingua_core.training.alignment.pipeline import measure
     from lingua_core.training.causal_lm.evaluate import table
 
@@ -121,15 +121,3 @@ def _read(answers: Sequence[Path], weights: Sequence[float]) -> "list[Target]":
         left_out = f", {target.empty:,} without a response left out" if target.empty else ""
         say(f"{target.name}: {len(target.answers):,} answers{left_out}")
     return targets
-
-
-def _check_packages(*more: str) -> None:
-    from importlib import import_module
-
-    for name in ("torch", "transformers", *more):
-        try:
-            import_module(name)
-        except ImportError as error:
-            raise MissingDependencyError.for_extra(
-                str(error.name), extra="train", purpose="Aligning a language model"
-            ) from error

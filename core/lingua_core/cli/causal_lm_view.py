@@ -5,7 +5,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from lingua_core.cli.ending import say, write_stdout
-from lingua_core.errors import InputError, MissingDependencyError
+from lingua_core.cli.training_run import SmoothedLoss, check_training_packages
+from lingua_core.errors import InputError
 from lingua_core.training.causal_lm.shape import ModelShape
 
 if TYPE_CHECKING:
@@ -49,14 +50,8 @@ def train_with_progress(
         InputError: If the sizes do not fit each other.
         MissingDependencyError: If torch, onnx or safetensors is not installed.
     """
-    try:
-        import onnx  # pyright: ignore[reportUnusedImport]  # noqa: F401
-        import safetensors  # pyright: ignore[reportUnusedImport]  # noqa: F401
-        import torch
-    except ImportError as error:
-        raise MissingDependencyError.for_extra(
-            str(error.name), extra="train", purpose="Training a language model"
-        ) from error
+    check_training_packages("Training a language model", "onnx", "safetensors", "torch")
+    import torch
     from rich.console import Console
     from rich.progress import Progress as Bar
 
@@ -82,13 +77,10 @@ def train_with_progress(
     say(f"{len(corpus.texts):,} texts, {shape.parameters:,} parameters, {options.steps:,} steps")
     with Bar(console=Console(stderr=True)) as bar:
         task = bar.add_task("training", total=options.steps)
-        average = 0.0
+        smoothed = SmoothedLoss(_SMOOTHING)
 
         def report(progress: Progress) -> None:
-            nonlocal average
-            average = (
-                progress.loss if not average else _SMOOTHING * average + (1 - _SMOOTHING) * progress.loss
-            )
+            average = smoothed.add(progress.loss)
             bar.update(task, completed=progress.step, description=f"training, loss {average:.3f}")
 
         train_causal_lm(corpus, out, shape, options, report=report)

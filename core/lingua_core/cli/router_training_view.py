@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lingua_core.cli.ending import say, write_stdout
-from lingua_core.errors import MissingDependencyError
+from lingua_core.cli.training_run import SmoothedLoss, check_training_packages
 
 __all__ = ["train_router_with_progress"]
 
@@ -28,14 +28,7 @@ def train_router_with_progress(
     Raises:
         MissingDependencyError: If torch, transformers or onnx is not installed.
     """
-    try:
-        import onnx  # pyright: ignore[reportUnusedImport]  # noqa: F401
-        import torch  # pyright: ignore[reportUnusedImport]  # noqa: F401
-        import transformers  # pyright: ignore[reportUnusedImport]  # noqa: F401
-    except ImportError as error:
-        raise MissingDependencyError.for_extra(
-            str(error.name), extra="train", purpose="Training a router"
-        ) from error
+    check_training_packages("Training a router", "onnx", "torch", "transformers")
     from rich.console import Console
     from rich.progress import Progress as Bar
 
@@ -52,13 +45,10 @@ def train_router_with_progress(
     )
     with Bar(console=Console(stderr=True)) as bar:
         task = bar.add_task("training", total=options.steps)
-        average = 0.0
+        smoothed = SmoothedLoss(_SMOOTHING)
 
         def report(progress: RouterProgress) -> None:
-            nonlocal average
-            average = (
-                progress.loss if not average else _SMOOTHING * average + (1 - _SMOOTHING) * progress.loss
-            )
+            average = smoothed.add(progress.loss)
             bar.update(task, completed=progress.step, description=f"training, loss {average:.2f}")
 
         settings, found = train_router(material, out, options, report=report)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lingua_core.cli.ending import printable, say, write_stdout
-from lingua_core.errors import InputError, MissingDependencyError
+from lingua_core.cli.training_run import SmoothedLoss, check_training_packages
+from lingua_core.errors import InputError
 
 if TYPE_CHECKING:
     from lingua_core.training.token_classifier.pipeline import AlignedPairs
@@ -52,13 +53,7 @@ def train_with_progress(
     Raises:
         MissingDependencyError: If torch or transformers is not installed.
     """
-    try:
-        import torch  # pyright: ignore[reportUnusedImport]  # noqa: F401
-        import transformers  # pyright: ignore[reportUnusedImport]  # noqa: F401
-    except ImportError as error:
-        raise MissingDependencyError.for_extra(
-            str(error.name), extra="train", purpose="Training a token classifier"
-        ) from error
+    check_training_packages("Training a token classifier", "torch", "transformers")
     from rich.console import Console
     from rich.progress import Progress as Bar
 
@@ -80,13 +75,11 @@ def train_with_progress(
     say(_counts(pairs))
     with Bar(console=Console(stderr=True)) as bar:
         task = bar.add_task("training", total=None)
-        average, held_out = 0.0, ""
+        smoothed, held_out = SmoothedLoss(_SMOOTHING), ""
 
         def report(progress: Progress) -> None:
-            nonlocal average, held_out
-            average = (
-                progress.loss if not average else _SMOOTHING * average + (1 - _SMOOTHING) * progress.loss
-            )
+            nonlocal held_out
+            average = smoothed.add(progress.loss)
             if progress.validation is not None:
                 held_out = f", {progress.validation:.3f} on held-out pairs"
             bar.update(
